@@ -1,0 +1,1 @@
+"""Doorstep: the messaging front door of a social landlord."""

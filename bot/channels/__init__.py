@@ -1,0 +1,92 @@
+"""The channel contract: what Doorstep asks of anything that carries messages.
+
+    ChannelError
+    ├── TemporaryFailure        try again (`retry_after` seconds if the provider said)
+    ├── UnknownOutcome          the provider may or may not have it: look it up, or ask staff
+    └── PermanentFailure        never try this address again for this message
+        ├── OptedOut            the contact said STOP to the provider
+        ├── Blocked             the contact blocked us, or the address cannot receive
+        └── WindowClosed        WhatsApp's 24 hours are over
+
+A channel is a plain class with these parts (no base class: shared code is a function):
+
+- `name: ChannelName`;
+- arrival: `routes()` (aiohttp route definitions) and/or `run(stop)` (a long-running receiver); both hand every
+  parsed message to the `receive` callable the channel was built with, and answer the provider only after it returns;
+- departure: `async send(message) -> str`, the provider's id, or one of the errors below;
+- `async find_sent(message) -> str | None`: the provider's id of a send whose outcome is unknown, None when the provider
+  surely does not have it; raises `CannotTell` when it cannot be asked;
+- `max_length: int`: `send` splits longer texts at sentences by itself;
+- `async close()`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from aiohttp import web
+
+from bot.messages import ChannelName, Inbound, Outbound, Receipt
+
+
+class ChannelError(Exception):
+    """Something went wrong while sending. `staff_text` is what staff read; it never holds tenants' words or numbers."""
+
+    staff_text = "The message could not be sent."
+
+    def __init__(self, detail: str = "", *, code: str | None = None) -> None:
+        super().__init__(detail or self.staff_text)
+        self.code = code
+
+
+class TemporaryFailure(ChannelError):
+    staff_text = "The provider could not take the message just now. Doorstep is trying again."
+
+    def __init__(self, detail: str = "", *, code: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(detail, code=code)
+        self.retry_after = retry_after
+
+
+class UnknownOutcome(ChannelError):
+    staff_text = "The provider did not answer, so this message may or may not have gone out."
+
+
+class PermanentFailure(ChannelError):
+    staff_text = "The message cannot be delivered to this address."
+
+
+class OptedOut(PermanentFailure):
+    staff_text = "This contact has opted out (STOP) on this channel."
+
+
+class Blocked(PermanentFailure):
+    staff_text = "This contact has blocked us or cannot receive messages on this channel."
+
+
+class WindowClosed(PermanentFailure):
+    staff_text = "WhatsApp only allows an approved template now: the tenant last wrote more than 24 hours ago."
+
+
+class CannotTell(Exception):
+    """The provider offers no way to ask whether it has a message."""
+
+
+Receive = Callable[[Inbound], Awaitable[None]]
+"""Stores the message and decides the answer; when it returns, both are on disk. Raises if they are not."""
+
+Report = Callable[[Receipt], Awaitable[None]]
+"""Records a delivery receipt; when it returns, it is on disk."""
+
+
+class Channel(Protocol):
+    """See the module's docstring."""
+
+    name: ChannelName
+    max_length: int
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]: ...
+
+    async def send(self, message: Outbound) -> str: ...
+
+    async def find_sent(self, message: Outbound) -> str | None: ...
+
+    async def close(self) -> None: ...
