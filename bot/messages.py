@@ -95,6 +95,8 @@ class Outbound:
     created_at: datetime | None = None
     attempt: int = 1
     conversation_id: str = ""
+    urgent: bool = False
+    """Safety advice: a channel may set it apart. The web page announces it to a screen reader at once."""
 
 
 class DeliveryState(StrEnum):
