@@ -20,12 +20,15 @@ A channel is a plain class with these parts (no base class: shared code is a fun
 - `async close()`.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from aiohttp import web
 
 from bot.messages import ChannelName, Inbound, Outbound, Receipt
+
+log = logging.getLogger(__name__)
 
 
 class ChannelError(Exception):
@@ -75,6 +78,18 @@ Receive = Callable[[Inbound], Awaitable[None]]
 
 Report = Callable[[Receipt], Awaitable[None]]
 """Records a delivery receipt; when it returns, it is on disk."""
+
+
+async def on_disk(work: Awaitable[None]) -> None:
+    """Await what `receive` or `report` does, and answer the provider 503 if it fails: then the provider calls again.
+
+    Nothing of the failure reaches the provider or the log but its type: a database's message may repeat a tenant's words.
+    """
+    try:
+        await work
+    except Exception as error:
+        log.error("a call was not stored; the provider will repeat it", extra={"error": type(error).__name__})
+        raise web.HTTPServiceUnavailable(text="not stored; call again") from error
 
 
 class Channel(Protocol):

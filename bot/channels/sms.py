@@ -1,0 +1,417 @@
+"""Text messages and WhatsApp, both through Twilio.
+
+Arrival: Twilio posts each message to `/channels/sms` and each delivery receipt to `/channels/sms/status`. Both are
+believed only if Twilio's signature over the *public* address and all parameters fits the auth token. Bare words alone
+have a meaning of their own (`KEYWORDS`): "cancel", "end" and "yes" are ordinary answers here, which is why the Messaging
+Service's own opt-out list should be cut down to the same words.
+
+Departure: one message of ours is one message of Twilio's, or several when it is longer than Twilio takes. Their last one
+carries the status callback and its id stands for all. A send that is tried again, and a send whose outcome is unknown,
+asks Twilio first which parts it already has, so a crash half way through repeats nothing.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import aiohttp
+from aiohttp import hdrs, web
+from multidict import MultiDict
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+
+from bot.channels import (
+    Blocked,
+    CannotTell,
+    ChannelError,
+    OptedOut,
+    PermanentFailure,
+    Receive,
+    Report,
+    TemporaryFailure,
+    UnknownOutcome,
+    WindowClosed,
+    on_disk,
+)
+from bot.channels.splitting import split
+from bot.messages import Attachment, ChannelName, Content, DeliveryState, Inbound, Keyword, Outbound, Receipt
+from bot.settings import Settings, SettingsError
+from bot.wallclock import WallClock
+
+log = logging.getLogger(__name__)
+
+MAX_LENGTH: Final = 1600
+"""Twilio refuses a longer body with error 21617."""
+
+KEYWORDS: Final[Mapping[str, Keyword]] = {
+    "stop": Keyword.STOP,
+    "stopall": Keyword.STOP,
+    "unsubscribe": Keyword.STOP,
+    "start": Keyword.START,
+    "unstop": Keyword.START,
+    "help": Keyword.HELP,
+}
+
+FAILURES: Final[Mapping[int, type[ChannelError]]] = {
+    # ours to put right: the message is kept and goes out once somebody has
+    20003: TemporaryFailure,  # wrong account or token
+    20005: TemporaryFailure,  # account suspended
+    21606: TemporaryFailure,  # our sender cannot send
+    21659: TemporaryFailure,  # our sender is not a number of this account
+    # passing
+    20429: TemporaryFailure,  # too many requests
+    30001: TemporaryFailure,  # queue overflow
+    30003: TemporaryFailure,  # phone switched off or out of reach
+    30008: TemporaryFailure,  # unknown error at the network
+    63018: TemporaryFailure,  # WhatsApp: too many messages
+    # this address, for good
+    21610: OptedOut,
+    21211: Blocked,  # not a phone number
+    21614: Blocked,  # not a mobile
+    30004: Blocked,  # blocked by the phone's network
+    30005: Blocked,  # unknown or dead number
+    30006: Blocked,  # landline, or cannot be reached from our network
+    63003: Blocked,  # not on WhatsApp
+    63024: Blocked,  # not a WhatsApp number
+    63016: WindowClosed,
+    # this message, for good
+    21408: PermanentFailure,  # country not switched on
+    21612: PermanentFailure,  # no route from our number to this one
+    21617: PermanentFailure,  # too long
+    30007: PermanentFailure,  # filtered as spam by a network
+}
+"""What Twilio's error codes mean, in the answer to a send and in a receipt alike. A code that is not listed is permanent
+when Twilio refuses the message (4xx) and passing when Twilio itself is in trouble (429, 5xx)."""
+
+STATES: Final[Mapping[str, DeliveryState]] = {
+    "accepted": DeliveryState.SENT,
+    "scheduled": DeliveryState.SENT,
+    "queued": DeliveryState.SENT,
+    "sending": DeliveryState.SENT,
+    "sent": DeliveryState.SENT,
+    "delivered": DeliveryState.DELIVERED,
+    "read": DeliveryState.READ,
+    "undelivered": DeliveryState.FAILED,
+    "failed": DeliveryState.FAILED,
+    "canceled": DeliveryState.FAILED,
+}
+
+_EMPTY_TWIML: Final = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+_WHATSAPP: Final = "whatsapp:"
+_AROUND_A_WORD: Final = " \t\r\n.,!?:;\"'“”‘’"
+
+
+def failure_of(code: str | int | None) -> type[ChannelError] | None:
+    """What one of Twilio's error codes means, None if we do not know it."""
+    return FAILURES.get(int(code)) if code is not None and str(code).isdecimal() else None
+
+
+def keyword_of(text: str) -> Keyword | None:
+    """The keyword that `text` consists of, and of nothing else: "STOP." is one, "stop the leak" is not."""
+    return KEYWORDS.get(text.strip(_AROUND_A_WORD).casefold())
+
+
+class Unreadable(ValueError):
+    """Signed by Twilio, yet without what every message has: an id and an address."""
+
+
+def parse_message(params: Mapping[str, str]) -> Inbound:
+    """The message in the (verified) parameters of a webhook call; raises Unreadable."""
+    provider_id = params.get("MessageSid") or params.get("SmsMessageSid") or params.get("SmsSid")
+    sender = params.get("From", "")
+    if not provider_id or not sender.removeprefix(_WHATSAPP).strip():
+        raise Unreadable("no MessageSid or no From")
+    text = params.get("Body", "")
+    attachments = _attachments(params)
+    if attachments:
+        content = Content.MEDIA
+    elif text.strip():
+        content = Content.TEXT
+    else:
+        content = Content.UNSUPPORTED
+    opt_out_type = params.get("OptOutType", "").strip().casefold()
+    return Inbound(
+        channel=ChannelName.WHATSAPP if sender.startswith(_WHATSAPP) else ChannelName.SMS,
+        address=sender.removeprefix(_WHATSAPP).strip(),
+        provider_id=provider_id,
+        text=text,
+        content=content,
+        attachments=attachments,
+        name=params.get("ProfileName") or None,
+        # Advanced Opt-Out tells us what Twilio itself took the message for; it may know words that we do not.
+        keyword=KEYWORDS.get(opt_out_type) or (None if attachments else keyword_of(text)),
+    )
+
+
+def _attachments(params: Mapping[str, str]) -> tuple[Attachment, ...]:
+    count = params.get("NumMedia", "0")
+    found = [
+        Attachment(params[f"MediaUrl{n}"], params.get(f"MediaContentType{n}", "application/octet-stream"))
+        for n in range(min(int(count), 20) if count.isdecimal() else 0)
+        if params.get(f"MediaUrl{n}")
+    ]
+    if params.get("Latitude") and params.get("Longitude"):
+        found.append(Attachment(f"geo:{params['Latitude']},{params['Longitude']}", "application/geo"))
+    return tuple(found)
+
+
+def parse_receipt(params: Mapping[str, str]) -> Receipt | None:
+    """The receipt in the (verified) parameters of a status callback, None for a status that we do not know; raises
+    Unreadable."""
+    provider_id = params.get("MessageSid") or params.get("SmsSid")
+    status = params.get("MessageStatus") or params.get("SmsStatus")
+    if not provider_id or not status:
+        raise Unreadable("no MessageSid or no MessageStatus")
+    state = STATES.get(status.casefold())
+    if state is None:
+        return None
+    to = params.get("To", "")
+    channel = ChannelName.WHATSAPP if to.startswith(_WHATSAPP) else ChannelName.SMS
+    return Receipt(channel, provider_id, state, params.get("ErrorCode") or None)
+
+
+class SmsChannel:
+    """SMS and WhatsApp on one Twilio account; `Outbound.channel` says which of the two a message takes.
+
+    `timeout` is how long Twilio may take to answer a send, in seconds.
+    """
+
+    name = ChannelName.SMS
+    names = (ChannelName.SMS, ChannelName.WHATSAPP)
+    max_length = MAX_LENGTH
+
+    def __init__(
+        self, settings: Settings, wall_clock: WallClock, receive: Receive, report: Report, *, timeout: float = 10.0
+    ) -> None:
+        """Raises SettingsError that names whatever Twilio cannot be used without."""
+        token = settings.twilio_auth_token.get_secret_value() if settings.twilio_auth_token else None
+        missing = [
+            name
+            for name, value in {
+                "DOORSTEP_TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
+                "DOORSTEP_TWILIO_AUTH_TOKEN": token,
+                "DOORSTEP_TWILIO_FROM": settings.twilio_from,
+                "DOORSTEP_PUBLIC_URL": settings.public_url,
+            }.items()
+            if not value
+        ]
+        if missing:
+            raise SettingsError(f"text messages cannot be used without {', '.join(missing)}")
+        self._account = settings.twilio_account_sid or ""
+        self._token = token or ""
+        self._from = settings.twilio_from or ""
+        self._public_url = settings.public_url or ""
+        self._api_url = settings.twilio_api_url
+        self._validator = RequestValidator(self._token)
+        self._wall_clock = wall_clock
+        self._receive = receive
+        self._report = report
+        self._timeout = timeout
+        self._transport: _Transport | None = None
+        self._client: Client | None = None
+
+    # --- arrival
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        return [web.post("/channels/sms", self._arrive), web.post("/channels/sms/status", self._account_for)]
+
+    async def _arrive(self, request: web.Request) -> web.Response:
+        params = await self._verified(request)
+        try:
+            inbound = parse_message(params)
+        except Unreadable as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        await on_disk(self._receive(inbound))
+        return web.Response(text=_EMPTY_TWIML, content_type="text/xml")
+
+    async def _account_for(self, request: web.Request) -> web.Response:
+        params = await self._verified(request)
+        try:
+            receipt = parse_receipt(params)
+        except Unreadable as error:
+            raise web.HTTPBadRequest(text=str(error)) from error
+        if receipt is None:
+            log.warning("a status of a kind we do not know", extra={"provider_id": params.get("MessageSid")})
+        else:
+            await on_disk(self._report(receipt))
+        return web.Response(text=_EMPTY_TWIML, content_type="text/xml")
+
+    async def _verified(self, request: web.Request) -> MultiDict[str]:
+        """The parameters of a call that Twilio has signed; anything else is turned away."""
+        signature = request.headers.get("X-Twilio-Signature", "")
+        body = await request.read()
+        try:
+            # Twilio signs values as they are: blanks are kept and nothing is trimmed.
+            params = MultiDict(
+                parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=500)
+            )
+        except ValueError as error:
+            raise web.HTTPBadRequest(text="not a form") from error
+        # Behind a proxy the address we see is not the one Twilio called, so it is put together from the public one.
+        if not signature or not self._validator.validate(self._public_url + request.raw_path, params, signature):
+            log.warning("a call to %s was refused: not signed by Twilio", request.path)
+            raise web.HTTPForbidden(text="not signed by Twilio")
+        return params
+
+    # --- departure
+
+    async def send(self, message: Outbound) -> str:
+        parts = split(message.text, self.max_length)
+        if not parts:
+            raise PermanentFailure("there is nothing to send")
+        there: dict[str, str] = {}
+        if message.attempt > 1 and len(parts) > 1:
+            try:
+                there = await self._at_provider(message)
+            except CannotTell as error:
+                raise TemporaryFailure("Twilio cannot say how much of the message it has") from error
+        provider_id = ""
+        for number, part in enumerate(parts, start=1):
+            provider_id = there.get(part) or await self._send_part(message, part, last=number == len(parts))
+        return provider_id
+
+    async def find_sent(self, message: Outbound) -> str | None:
+        """See the contract. A text of ours that went to the same address with the same words before `message` was
+        written is not it; one that went out after that and is known to be another message has to be told apart by its
+        provider id, which the caller knows."""
+        there = await self._at_provider(message)
+        parts = split(message.text, self.max_length)
+        return there.get(parts[-1]) if parts and all(part in there for part in parts) else None
+
+    async def close(self) -> None:
+        if self._transport is not None:
+            await self._transport.close()
+            self._transport = self._client = None
+
+    async def _send_part(self, message: Outbound, part: str, *, last: bool) -> str:
+        sender: dict[str, str]
+        if self._from.startswith("MG"):
+            sender = {"messaging_service_sid": self._from}
+        else:
+            sender = {"from_": _address(message.channel, self._from)}
+        if last:
+            sender["status_callback"] = f"{self._public_url}/channels/sms/status"
+        try:
+            sent = await self._messages.create_async(to=_address(message.channel, message.address), body=part, **sender)
+        except _NotSent as error:
+            raise TemporaryFailure("Twilio could not be reached") from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnknownOutcome("the connection to Twilio broke off") from error
+        except _Busy as error:
+            raise TemporaryFailure(
+                f"Twilio answered {error.status}", code=error.code, retry_after=error.retry_after
+            ) from None
+        except (TwilioRestException, TwilioServiceException) as error:
+            # Without the cause: Twilio's own words repeat the tenant's number.
+            failure = failure_of(error.code) or PermanentFailure
+            raise failure(f"Twilio answered {error.status} with error {error.code}", code=str(error.code)) from None
+        except (TwilioException, ValueError) as error:
+            raise UnknownOutcome("Twilio's answer could not be read") from error
+        return str(sent.sid)
+
+    async def _at_provider(self, message: Outbound) -> dict[str, str]:
+        """What Twilio took for this address since `message` was written: its newest id by its words."""
+        since: datetime = message.created_at or self._wall_clock.now() - timedelta(hours=1)
+        try:
+            found = await self._messages.list_async(
+                to=_address(message.channel, message.address), date_sent_after=since.replace(microsecond=0), limit=200
+            )
+        except (TwilioException, _NotSent, aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise CannotTell(f"Twilio could not be asked: {type(error).__name__}") from None
+        # Newest first, as Twilio lists them: the first of equal ones stays.
+        there: dict[str, str] = {}
+        for sent in found:
+            if str(sent.direction).startswith("outbound") and sent.body:
+                there.setdefault(sent.body.strip(), sent.sid)
+        return there
+
+    @property
+    def _messages(self) -> Any:
+        if self._client is None:
+            self._transport = _Transport(self._api_url, self._timeout)
+            self._client = Client(self._account, self._token, http_client=self._transport)
+        return self._client.messages
+
+
+def _address(channel: ChannelName, number: str) -> str:
+    return _WHATSAPP + number if channel is ChannelName.WHATSAPP else number
+
+
+class _NotSent(Exception):
+    """The connection was never made, so Twilio cannot have the message."""
+
+
+class _Busy(TwilioException):  # type: ignore[misc]
+    """Twilio has too much to do or is in trouble itself."""
+
+    def __init__(self, status: int, code: str | None, retry_after: float | None) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+
+class _Transport(AsyncHttpClient):  # type: ignore[misc]
+    """How Twilio's library reaches Twilio, or whatever stands at `api_url`.
+
+    The library's own transport can do neither: change the address, tell "never connected" from "no answer", nor keep the
+    Retry-After header. It also logs every address of a tenant; this one logs nothing.
+    """
+
+    def __init__(self, api_url: str | None, timeout: float) -> None:
+        super().__init__(log, is_async=True, timeout=timeout)
+        self._api_url = api_url
+        # Shorter than Twilio keeps an idle connection, so that a send rarely meets one that is just being closed.
+        connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=10)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0)),
+        )
+
+    async def request(
+        self,
+        method: str,
+        uri: str,
+        params: dict[str, object] | None = None,
+        data: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the library's signature
+        allow_redirects: bool = False,
+    ) -> Response:
+        address = uri
+        if self._api_url is not None:
+            parts = urlsplit(uri)
+            address = self._api_url + parts.path + (f"?{parts.query}" if parts.query else "")
+        headers = dict(headers or {})
+        if auth is not None:
+            headers[hdrs.AUTHORIZATION] = aiohttp.encode_basic_auth(*auth)
+        known = {name: str(value) for name, value in (params or {}).items() if value is not None}
+        try:
+            async with self._session.request(
+                method.upper(),
+                address,
+                params=known or None,
+                data=data,
+                headers=headers,
+                allow_redirects=allow_redirects,
+            ) as response:
+                text = await response.text()
+                if response.status == 429 or response.status >= 500:
+                    raise _Busy(response.status, str(response.status), _seconds(response.headers.get(hdrs.RETRY_AFTER)))
+                return Response(response.status, text, response.headers)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise _NotSent(type(error).__name__) from error
+
+    async def close(self) -> None:
+        await self._session.close()
+
+
+def _seconds(header: str | None) -> float | None:
+    """The figure in a Retry-After header; the header's other form, a date, is not worth a clock here."""
+    return float(header) if header is not None and header.strip().isdecimal() else None
