@@ -1,0 +1,335 @@
+// The chat page: joins connection, transcript and what the browser keeps.
+
+import { Connection } from "./connection.js";
+import { keep } from "./keep.js";
+import { Transcript } from "./transcript.js";
+
+const { words, numbers, limit } = JSON.parse(document.getElementById("config").textContent);
+const $ = (id) => document.getElementById(id);
+const embedded = document.documentElement.classList.contains("embedded");
+const byTouch = matchMedia("(pointer: coarse)").matches;
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const [text, log, scroll, status, alertRegion] = ["text", "log", "scroll", "status", "alert"].map($);
+
+const QUIET = 30 * 60_000;
+const TYPING_SHOWN = 6_000;
+const TYPING_TOLD = 3_000;
+const BANNER_AFTER = 1_500;
+
+let replaying = 0;
+let everOpen = false;
+let bannerTimer = 0;
+let typingTimer = 0;
+let quietTimer = 0;
+let toldTyping = 0;
+let parentOpen = !embedded;
+let unread = 0;
+
+const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/channels/web/socket`;
+const connection = new Connection(address, keep);
+const transcript = new Transcript(log, {
+  words,
+  numbers,
+  onChoice: (choice) => {
+    post({ type: "choice", value: choice.value, label: choice.label });
+    rest();
+  },
+  onRetry: (id) => {
+    transcript.setState(id, "sending");
+    connection.retry(id);
+    rest();
+  },
+});
+
+// --- saying ---------------------------------------------------------------------------------------------------------
+
+// randomUUID exists only on secure addresses; a chat tried out over plain http must work too.
+const uuid = () =>
+  crypto.randomUUID?.() ??
+  "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) =>
+    (+digit ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (+digit / 4)))).toString(16),
+  );
+
+function post(frame) {
+  const whole = { id: uuid(), at: new Date().toISOString(), ...frame };
+  show(whole, "sending");
+  connection.post(whole);
+  wakeLater();
+}
+
+function show(held, state) {
+  hideWelcome();
+  transcript.add({ id: held.id, from: "tenant", name: "", text: held.text ?? held.label, at: held.at, choices: [] }, state);
+  toEnd();
+}
+
+// Keep the keyboard where the reader expects it: in the message box, but on a phone without raising the keyboard.
+function rest() {
+  (byTouch ? scroll : text).focus({ preventScroll: true });
+}
+
+function submit(event) {
+  event?.preventDefault();
+  const value = text.value.trim();
+  if (!value) {
+    text.focus();
+    return;
+  }
+  if ([...value].length > limit) {
+    count(true);
+    text.focus();
+    return;
+  }
+  text.value = "";
+  keep.setDraft("");
+  size();
+  count();
+  post({ type: "message", text: value });
+  text.focus({ preventScroll: true });
+}
+
+// --- showing --------------------------------------------------------------------------------------------------------
+
+const atEnd = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80;
+
+function toEnd() {
+  scroll.scrollTo({ top: scroll.scrollHeight, behavior: replaying || calm.matches ? "instant" : "smooth" });
+  $("more").hidden = true;
+}
+
+function hideWelcome() {
+  $("welcome").hidden = true;
+  $("end").hidden = false;
+}
+
+function say(words) {
+  status.textContent = words;
+}
+
+function announceUrgent(message) {
+  alertRegion.textContent = `${words.urgent_label}: ${message.text}`;
+  // Only once: it stays in the transcript, and must not be met a second time by a reader who moves through the page.
+  setTimeout(() => (alertRegion.textContent = ""), 10_000);
+}
+
+function stopTyping() {
+  clearTimeout(typingTimer);
+  $("typing").hidden = true;
+}
+
+connection.addEventListener("message", ({ detail: message }) => {
+  const replayed = replaying > 0;
+  const follow = atEnd() || replayed;
+  if (message.from !== "tenant") stopTyping();
+  if (transcript.has(message.id)) {
+    transcript.setState(message.id, "sent");
+  } else {
+    hideWelcome();
+    transcript.add(message, message.from === "tenant" ? "sent" : undefined);
+    if (!replayed && message.urgent) announceUrgent(message);
+    if (!replayed && message.from !== "tenant") tellParent("message");
+  }
+  if (follow) toEnd();
+  else $("more").hidden = false;
+  if (replayed) {
+    replaying -= 1;
+    if (!replaying) endReplay();
+  }
+  seen();
+  wakeLater();
+});
+
+connection.addEventListener("accepted", ({ detail: { id } }) => transcript.setState(id, "sent"));
+connection.addEventListener("failed", ({ detail: { id } }) => transcript.setState(id, "failed"));
+
+connection.addEventListener("refused", ({ detail: { text: reason } }) => {
+  say("");
+  transcript.notice(reason);
+  toEnd();
+});
+
+connection.addEventListener("typing", ({ detail: { name } }) => {
+  $("typing-words").textContent = `${name} ${words.typing}`;
+  $("typing").hidden = false;
+  say(`${name} ${words.typing}`);
+  clearTimeout(typingTimer);
+  typingTimer = setTimeout(stopTyping, TYPING_SHOWN);
+});
+
+connection.addEventListener("session", ({ detail: { open, replay, fresh } }) => {
+  $("office").textContent = open ? words.subtitle_open : words.subtitle_closed;
+  $("office").classList.toggle("open", open);
+  if (fresh && !transcript.empty) transcript.notice(words.new_conversation);
+  // What a page shows on opening is no news, and is not read out message by message. What came while it was away is.
+  if (transcript.empty && replay) {
+    replaying = replay;
+    log.setAttribute("aria-live", "off");
+  }
+  // Words from before the page was loaded again, not yet at the server.
+  for (const held of connection.held) if (!transcript.has(held.id) && !replay) show(held, held.failed ? "failed" : "sending");
+});
+
+function endReplay() {
+  for (const held of connection.held) if (!transcript.has(held.id)) show(held, held.failed ? "failed" : "sending");
+  toEnd();
+  setTimeout(() => log.setAttribute("aria-live", "polite"), 500);
+}
+
+connection.addEventListener("state", ({ detail: state }) => {
+  clearTimeout(bannerTimer);
+  if (state === "open") {
+    if (!$("banner").hidden) say(everOpen ? words.reconnected : words.connected);
+    $("banner").hidden = true;
+    everOpen = true;
+  } else if (state === "lost") {
+    stopTyping();
+    bannerTimer = setTimeout(showBanner, navigator.onLine ? BANNER_AFTER : 0);
+  } else if ($("banner").hidden) {
+    bannerTimer = setTimeout(showBanner, BANNER_AFTER * 2);
+  }
+});
+
+function showBanner() {
+  const kind = navigator.onLine ? "reconnecting" : "offline";
+  $("banner-title").textContent = words[`${kind}_title`];
+  $("banner-text").textContent = words[`${kind}_text`];
+  const follow = atEnd();
+  $("banner").hidden = false;
+  if (follow) toEnd();
+  say(`${words[`${kind}_title`]}. ${words[`${kind}_text`]} ${numbers.map(({ label, number }) => `${label} ${number}`).join(", ")}`);
+}
+
+// Seen is seen: only in a window that is in front, with the chat open.
+function seen() {
+  if (document.visibilityState === "visible" && parentOpen && connection.after) connection.seen(connection.after);
+}
+
+document.addEventListener("visibilitychange", seen);
+
+function wakeLater() {
+  clearTimeout(quietTimer);
+  quietTimer = setTimeout(() => transcript.notice(words.still_here), QUIET);
+}
+
+// --- the message box ------------------------------------------------------------------------------------------------
+
+function size() {
+  text.style.height = "auto";
+  text.style.height = `${Math.min(text.scrollHeight + 2, 160)}px`;
+}
+
+function count(always) {
+  const left = limit - [...text.value.trim()].length;
+  const line = left < 0 ? words.too_many.replace("{left}", -left) : left <= 200 || always ? words.characters_left.replace("{left}", left) : "";
+  $("count").textContent = line;
+  $("count").classList.toggle("over", left < 0);
+  text.setAttribute("aria-invalid", String(left < 0));
+  if (always) say(line);
+}
+
+text.addEventListener("input", () => {
+  keep.setDraft(text.value);
+  size();
+  count();
+  if (text.value && Date.now() - toldTyping > TYPING_TOLD) {
+    toldTyping = Date.now();
+    connection.typing();
+  }
+});
+
+text.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
+});
+
+$("composer").addEventListener("submit", submit);
+$("more").addEventListener("click", () => {
+  toEnd();
+  rest();
+});
+scroll.addEventListener("scroll", () => {
+  if (atEnd()) $("more").hidden = true;
+});
+for (const starter of document.querySelectorAll(".starter"))
+  starter.addEventListener("click", () => {
+    post({ type: "message", text: starter.textContent.trim() });
+    rest();
+  });
+
+// --- leaving --------------------------------------------------------------------------------------------------------
+
+$("exit").addEventListener("click", () => {
+  connection.close();
+  keep.clear();
+  document.body.hidden = true;
+  (embedded ? window.top : window).location.replace(words.exit_address);
+});
+
+$("end").addEventListener("click", () => $("ending").showModal());
+$("ending").addEventListener("close", () => {
+  if ($("ending").returnValue === "yes") forget();
+  $("ending").returnValue = "";
+});
+
+function forget() {
+  keep.clear();
+  transcript.clear();
+  text.value = "";
+  size();
+  count();
+  clearTimeout(quietTimer);
+  $("welcome").hidden = false;
+  $("end").hidden = true;
+  connection.startAgain();
+  text.focus();
+}
+
+keep.onTokenElsewhere((token) => {
+  if (token === null) {
+    // Ended in another window: nothing may stay readable here either.
+    forget();
+    say(words.unsent_elsewhere);
+  } else if (transcript.empty && !connection.held.length) {
+    connection.startAgain();
+  }
+});
+
+// --- inside the widget ------------------------------------------------------------------------------------------------
+
+function tellParent(what) {
+  if (!embedded || parent === window) return;
+  if (what === "message" && !parentOpen) unread += 1;
+  parent.postMessage({ doorstep: what, unread }, "*"); // never words: any site that may embed us may read this
+}
+
+if (embedded) {
+  $("close")?.addEventListener("click", () => tellParent("close"));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !$("ending").open) tellParent("close");
+  });
+  addEventListener("message", (event) => {
+    if (event.source !== parent) return;
+    if (event.data?.doorstep === "open") {
+      parentOpen = true;
+      unread = 0;
+      toEnd();
+      seen();
+      if (!byTouch) text.focus({ preventScroll: true });
+      else $("close").focus({ preventScroll: true });
+    } else if (event.data?.doorstep === "closed") {
+      parentOpen = false;
+    } else if (event.data?.doorstep === "reset") {
+      forget();
+    }
+  });
+}
+
+// --- begin ------------------------------------------------------------------------------------------------------------
+
+if (!embedded && matchMedia("(min-width: 60rem)").matches) $("danger").open = true;
+text.value = keep.draft();
+size();
+count();
+for (const held of connection.held) if (held.failed) held.failed = true;
+connection.open();
+tellParent("ready");
+if (!embedded && !byTouch) text.focus({ preventScroll: true });
