@@ -135,6 +135,8 @@ class Receipt:
     provider_id: str
     state: DeliveryState
     error_code: str | None = None
+    message_id: str | None = None
+    """Our own id of the message, where the provider repeats it: a receipt may outrun the answer to our request."""
 
 
 # --- a turn of dialogue ---------------------------------------------------------------------------------------------

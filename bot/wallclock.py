@@ -42,7 +42,7 @@ class SystemClock:
         return time.monotonic()
 
     def uniform(self, low: float, high: float) -> float:
-        return random.uniform(low, high)  # noqa: S311 - jitter, not a secret
+        return random.uniform(low, high)
 
     def token(self, size: int = 24) -> str:
         return secrets.token_urlsafe(size)
@@ -63,7 +63,7 @@ class HandClock:
             raise ValueError("the starting time needs a time zone")
         self._now = start.astimezone(UTC)
         self._started = self._now
-        self._random = random.Random(seed)  # noqa: S311 - reproducible on purpose
+        self._random = random.Random(seed)
 
     def now(self) -> datetime:
         return self._now

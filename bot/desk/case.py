@@ -1,0 +1,189 @@
+"""Opening a case: its clocks and its acknowledgement in the same transaction, because the acknowledgement is a promise."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlmodel import Session, select
+
+from bot import references
+from bot.desk import clock as clocks
+from bot.desk import task as tasks
+from bot.desk.conversation import record, say_keys
+from bot.desk.office import Office
+from bot.messages import AddToCase, Assessment, OpenCase, Say
+from bot.sla import Explanation
+from bot.store.tables import Case, Conversation
+
+EMERGENCY_TASK_WITHIN: Final = timedelta(minutes=5)
+"""How soon a person should look at an emergency: the first interval of the on-call ladder."""
+_PRIORITIES: Final = ("routine", "urgent", "emergency")
+_NOT_TOLD: Final = frozenset({"response_or_specific_ack", "ack", "response", "formal_ack"})
+"""Commitments that the acknowledgement itself meets: telling when it will come makes no sense in it."""
+
+
+def open_case(
+    session: Session,
+    office: Office,
+    conversation: Conversation,
+    asked: OpenCase,
+    *,
+    received_at: datetime,
+    now: datetime,
+) -> Case:
+    """Open a case, start every clock that applies, acknowledge it and give staff the task."""
+    case = _new_case(session, office, conversation, asked, received_at=received_at, now=now)
+    promises = _promise(session, office, case, now=now)
+    acknowledge(session, office, conversation, case, promises, now=now)
+    due = promises[0].due if promises else now
+    if case.priority == "emergency":
+        _alarm(session, office, conversation, case, "emergency", now=now)
+    else:
+        kind = case.category if case.kind == "service_request" else case.kind
+        tasks.add(session, office, conversation, kind, due_at=due, now=now, case_id=case.id, detail=case.summary)
+    if case.kind == "complaint" and case.handler is None:
+        tasks.add(session, office, conversation, "name_complaint_handler", due_at=due, now=now, case_id=case.id)
+    return case
+
+
+def open_emergency(
+    session: Session, office: Office, conversation: Conversation, assessment: Assessment, words: str, *, now: datetime
+) -> Case:
+    """Open the case of a present danger from the message itself, before anything is asked.
+
+    No acknowledgement is sent here: the advice is the first thing said, and the acknowledgement follows it in the same
+    transaction (`intake`). A person at risk gets a restricted request for trained staff, never a repair.
+    """
+    summary = office.wording.label("hazard", assessment.hazard)
+    asked = (
+        OpenCase("service_request", "safeguarding", words, summary)
+        if assessment.sensitive
+        else OpenCase("repair", "other", words, summary, priority="emergency")
+    )
+    case = _new_case(session, office, conversation, asked, received_at=now, now=now, hazard=assessment.hazard)
+    promises = _promise(session, office, case, now=now)
+    _alarm(session, office, conversation, case, "safeguarding" if assessment.sensitive else "emergency", now=now)
+    if not assessment.sensitive:
+        acknowledge(session, office, conversation, case, promises, now=now)
+    return case
+
+
+def acknowledge(
+    session: Session, office: Office, conversation: Conversation, case: Case, promises: Sequence[Explanation], *,
+    now: datetime,
+) -> None:  # fmt: skip
+    """Say that the case is open: its reference, what was understood, who has it, what happens by when, whom to ring."""
+    says = [Say(_acknowledgement_key(office, case), {
+        "reference": case.reference, "understood": case.summary, "team": case.team, "handler": case.handler,
+        "promises": _told(office, promises, now) or None,
+    })]  # fmt: skip
+    if case.priority != "emergency" and not office.policy.calendar.is_open(now):
+        says.append(Say("utter_ack_closed", {"counted_from": office.day_in_words(case.deemed_at, now)}))
+    right = next((each for each in promises if each.commitment.startswith("right_to_repair_")), None)
+    if right is not None:
+        days = office.policy.qualifying_days(case.category)
+        says.append(Say("utter_right_to_repair", {"days": days, "last_day": office.day_in_words(right.due, now)}))
+    if case.kind == "complaint":
+        says.append(Say("utter_complaint_help", _complaint_args(office, case)))
+    if case.kind == "repair":
+        says.append(Say("utter_if_worse"))
+    says.append(Say("utter_add_or_correct", {"reference": case.reference}))
+    # Only an acknowledgement that names the handler is a complaint's formal one (BHA 94, SPSO model procedure).
+    formal = {"formal": True} if case.kind == "complaint" and case.handler is not None else {}
+    say_keys(session, office, conversation, says, now=now, kind="acknowledgement", case_id=case.id, detail=formal)
+
+
+def add_to_case(
+    session: Session, office: Office, conversation: Conversation, asked: AddToCase, *, now: datetime
+) -> Case | None:
+    """Keep what the tenant added beside what they first said. None if the case is not open or not theirs."""
+    case = session.exec(select(Case).where(Case.reference == asked.reference)).first()
+    if case is None or case.state != "open" or case.contact_id != conversation.contact_id:
+        return None
+    added: list[dict[str, Any]] = [*case.details.get("added", ()), {"at": now.isoformat(), "words": asked.words}]
+    case.details = case.details | dict(asked.details) | {"added": added}
+    session.add(case)
+    record(session, office, "case_added_to", case.id, actor="tenant", now=now, fields=sorted(asked.details))
+    return case
+
+
+def _new_case(
+    session: Session, office: Office, conversation: Conversation, asked: OpenCase, *, received_at: datetime,
+    now: datetime, hazard: str = "none",
+) -> Case:  # fmt: skip
+    policy = office.policy
+    priority = asked.priority
+    if asked.kind == "repair":
+        priority = max(priority, policy.priority(asked.category), key=_PRIORITIES.index)
+    case = Case(
+        id=office.id(), reference=_fresh_reference(session, office, asked.kind), kind=asked.kind, category=asked.category,
+        priority=priority, contact_id=conversation.contact_id, conversation_id=conversation.id,
+        channel=conversation.channel, words=asked.words, summary=asked.summary, details=dict(asked.details), hazard=hazard,
+        stage=1 if asked.kind == "complaint" else None, team=policy.team(asked.kind, asked.category).label,
+        handler=policy.complaint_handler if asked.kind == "complaint" else None, received_at=received_at,
+        deemed_at=policy.calendar.deemed_received(received_at),
+    )  # fmt: skip
+    session.add(case)
+    session.flush()
+    conversation.last_case_id = case.id
+    record(
+        session, office, "case_opened", case.id, actor="bot", now=now, kind=case.kind, category=case.category,
+        priority=case.priority, reference=case.reference,
+    )  # fmt: skip
+    return case
+
+
+def _promise(session: Session, office: Office, case: Case, *, now: datetime) -> tuple[Explanation, ...]:
+    """Start every clock that applies to the case; the strictest first, for it leads."""
+    promises = office.policy.opening_clocks(
+        kind=case.kind, category=case.category, priority=case.priority,
+        channel_class=office.policy.channel_class(case.channel), received=case.received_at,
+    )  # fmt: skip
+    clocks.start_all(session, office, case, promises, now=now)
+    return promises
+
+
+def _alarm(
+    session: Session, office: Office, conversation: Conversation, case: Case, kind: str, *, now: datetime
+) -> None:
+    tasks.add(
+        session, office, conversation, kind, due_at=now + EMERGENCY_TASK_WITHIN, now=now, case_id=case.id,
+        detail=case.summary, urgent=True,
+    )  # fmt: skip
+    conversation.needs_person = kind
+
+
+def _acknowledgement_key(office: Office, case: Case) -> str:
+    if case.kind == "repair" and case.priority == "emergency":
+        return "utter_ack_emergency"
+    own = f"utter_ack_{case.category}"
+    return own if case.kind == "service_request" and office.wording.has(own) else f"utter_ack_{case.kind}"
+
+
+def _told(office: Office, promises: Sequence[Explanation], now: datetime) -> list[dict[str, Any]]:
+    """One sentence for each thing that is promised, the earliest first, each with its date or time."""
+    told = []
+    for each in promises:
+        if office.policy.commitments[each.commitment].met_by not in _NOT_TOLD:
+            key = f"utter_promise_{each.commitment}"
+            due = office.due_in_words(each, now)
+            told.append({"say": key if office.wording.has(key) else "utter_promise", "due": due})
+    return told
+
+
+def _complaint_args(office: Office, case: Case) -> dict[str, Any]:
+    ombudsman, advocacy = office.policy.ombudsman, office.policy.advocacy
+    return {
+        "stage": case.stage,
+        "ombudsman": ombudsman.name,
+        "ombudsman_phone": ombudsman.phone,
+        "advocacy": advocacy.name,
+        "advocacy_phone": advocacy.phone,
+    }
+
+
+def _fresh_reference(session: Session, office: Office, kind: str) -> str:
+    while True:
+        reference = references.make(kind, office.wall_clock.randbits(references.RANDOM_BITS))
+        if session.exec(select(Case.id).where(Case.reference == reference)).first() is None:
+            return reference

@@ -1,0 +1,52 @@
+"""What a person must do: written by the desk, shown by the console until somebody has done it."""
+
+from datetime import datetime
+
+from sqlmodel import Session, select
+
+from bot.desk.conversation import record
+from bot.desk.office import Office
+from bot.store.tables import Conversation, Staff, Task
+
+
+def add(
+    session: Session, office: Office, conversation: Conversation, kind: str, *, due_at: datetime, now: datetime,
+    detail: str = "", case_id: str | None = None, urgent: bool = False,
+) -> Task:  # fmt: skip
+    """Ask a person to do something by `due_at`. An open task of the same kind for the same case is not asked for twice."""
+    same = session.exec(
+        select(Task).where(
+            Task.kind == kind, Task.conversation_id == conversation.id, Task.case_id == case_id,
+            Task.done_at.is_(None),  # type: ignore[union-attr]
+        )
+    ).first()  # fmt: skip
+    if same is not None:
+        return same
+    task = Task(
+        id=office.id(), kind=kind, conversation_id=conversation.id, case_id=case_id, detail=detail, urgent=urgent,
+        due_at=due_at, created_at=now,
+    )  # fmt: skip
+    session.add(task)
+    return task
+
+
+def done(session: Session, office: Office, task_id: str, staff: Staff, *, now: datetime) -> Task | None:
+    """A person has done it. Doing it twice changes nothing; None if there is no such task."""
+    task = session.get(Task, task_id)
+    if task is None or task.done_at is not None:
+        return task
+    task.done_at, task.done_by = now, staff.id
+    session.add(task)
+    record(session, office, "task_done", task.id, actor=staff.id, now=now, kind=task.kind)
+    return task
+
+
+def open_tasks(session: Session, *, most: int = 200) -> list[Task]:
+    """What is still to do: urgent first, then by when it is due."""
+    statement = (
+        select(Task)
+        .where(Task.done_at.is_(None))  # type: ignore[union-attr]
+        .order_by(Task.urgent.desc(), Task.due_at)  # type: ignore[attr-defined, arg-type]
+        .limit(most)
+    )
+    return list(session.exec(statement))

@@ -1,0 +1,384 @@
+"""What happens to an inbound message, from start to finish, in one transaction.
+
+The message, triage's advice, the emergency case, the dialogue's answer, the case it opens, its clocks and its
+acknowledgement are one commit: the provider is answered once they are all on disk, and a crash leaves all or nothing of
+them. That is possible because the embedded dialogue engine is pure and takes well under a millisecond (docs/adr/0001).
+
+Inside the transaction each part has a savepoint of its own. Triage that fails raises an alarm and stops nothing. A message
+that breaks the dialogue is kept, marked `set_aside`, answered with a safe holding reply and put before staff.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from sqlmodel import Session
+
+from bot.desk import case as cases
+from bot.desk import clock as clocks
+from bot.desk import contact as contacts
+from bot.desk import conversation as desk
+from bot.desk import task as tasks
+from bot.desk.office import Office
+from bot.messages import (
+    NO_DANGER,
+    AddToCase,
+    Assessment,
+    CallStaff,
+    Choice,
+    Command,
+    Content,
+    Inbound,
+    Keyword,
+    OpenCase,
+    RememberContact,
+    Say,
+    Turn,
+    Urgency,
+)  # fmt: skip
+from bot.store import Store, conversations
+from bot.store.tables import Attachment, Case, Conversation, InboundState, Message, Owner
+from bot.wallclock import WallClock
+
+log = logging.getLogger(__name__)
+
+SAME_HAZARD_WITHIN: Final = timedelta(minutes=30)
+"""The same hazard again within this time gets one line with the number, and belongs to the same case."""
+_LOOK_WITHIN: Final = timedelta(minutes=15)
+"""How soon staff look at what the bot could not read: a photo without words, a message that broke the dialogue."""
+
+
+class Engine(Protocol):
+    """The dialogue, as intake needs it (`bot.dialogue`)."""
+
+    def turn(
+        self, state: Mapping[str, Any] | None, text: str, *, choice: str | None, intent: str | None,
+        facts: Mapping[str, Any], sender: str,
+    ) -> Turn: ...  # fmt: skip
+
+
+class Triage(Protocol):
+    """The danger check, as intake needs it (`bot.triage`)."""
+
+    def assess(self, text: str, previous: str | None = None) -> Assessment: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Where an inbound message stands in its conversation; the same for a message that had arrived already."""
+
+    conversation_id: str
+    seq: int
+    again: bool
+
+
+class Intake:
+    """Receives messages. `nudge` is called after each commit, with the conversation's id: there may be something to send."""
+
+    def __init__(
+        self, store: Store, office: Office, engine: Engine, triage: Triage, wall_clock: WallClock,
+        nudge: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self.office = office
+        self.engine = engine
+        self.triage = triage
+        self._wall_clock = wall_clock
+        self._nudge = nudge
+        self.repairs = office.repair_facts()
+
+    async def receive(self, inbound: Inbound) -> Arrived:
+        """Store a message and decide its answer. When this returns, both are on disk.
+
+        Raises what the database raises if they are not; the provider is then to be told to try again.
+        """
+        now = self._wall_clock.now()
+        arrived = await self._store.run(lambda session: self._receive(session, inbound, now))
+        self._nudge(arrived.conversation_id)
+        return arrived
+
+    def _receive(self, session: Session, inbound: Inbound, now: datetime) -> Arrived:
+        conversation, begun = desk.find_or_start(session, self.office, inbound.channel, inbound.address, now=now)
+        message = self._message(conversation, inbound, now)
+        if not conversations.add_inbound(session, message):
+            known = conversations.inbound_seq(session, inbound.channel, inbound.provider_id)
+            assert known is not None, "the unique key says that it is stored"
+            return Arrived(*known, again=True)
+        if inbound.attachments:
+            conversations.add_attachments(session, [self._attachment(message, each) for each in inbound.attachments])
+        arrival = _Arrival(self, session, conversation, message, inbound, begun, now)
+        arrival.take()
+        conversations.finish_inbound(session, message)
+        conversations.save(session, conversation)
+        return Arrived(conversation.id, message.seq, again=False)
+
+    def _message(self, conversation: Conversation, inbound: Inbound, now: datetime) -> Message:
+        conversation.seq += 1
+        conversation.last_inbound_at = conversation.last_message_at = now
+        return Message(
+            id=self.office.id(), conversation_id=conversation.id, seq=conversation.seq, direction="in",
+            channel=inbound.channel, address=inbound.address, author="tenant", author_name=inbound.name or "",
+            kind=inbound.content.value, text=inbound.text, provider_id=inbound.provider_id,
+            detail=_detail(inbound), state=InboundState.PROCESSED.value, created_at=now,
+        )  # fmt: skip
+
+    def _attachment(self, message: Message, each: Any) -> Attachment:
+        return Attachment(
+            id=self.office.id(), message_id=message.id, handle=each.handle, media_type=each.media_type, size=each.size
+        )
+
+
+def _detail(inbound: Inbound) -> dict[str, Any]:
+    detail: dict[str, Any] = {}
+    if inbound.choice is not None:
+        detail["choice"] = inbound.choice
+    if inbound.edits is not None:
+        detail["edits"] = inbound.edits
+    if inbound.keyword is not None:
+        detail["keyword"] = inbound.keyword.value
+    return detail
+
+
+class _Arrival:
+    """One new message inside its transaction."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        session: Session,
+        conversation: Conversation,
+        message: Message,
+        inbound: Inbound,
+        begun: bool,
+        now: datetime,
+    ) -> None:
+        self.office = intake.office
+        self.engine = intake.engine
+        self.triage = intake.triage
+        self.repairs = intake.repairs
+        self.session = session
+        self.conversation = conversation
+        self.message = message
+        self.inbound = inbound
+        self.begun = begun
+        self.now = now
+        self.greeted = not begun
+        self.offered = list(conversation.offered)
+
+    def take(self) -> None:
+        """Triage first, in any state and whoever holds the conversation; then keywords, then the dialogue."""
+        assessment = self._assess()
+        emergency = self._advise(assessment) if assessment.advice else None
+        if self.inbound.keyword is not None and not assessment.advice:
+            self._obey(self.inbound.keyword)
+        elif self.conversation.owner != Owner.BOT:
+            return
+        elif self.inbound.content is Content.UNSUPPORTED:
+            self._say([Say("utter_unsupported")])
+            self._look("unreadable_message")
+        elif self.inbound.content is Content.MEDIA and not self.inbound.text.strip():
+            self._say([Say("utter_media_received")])
+            self._look("photo_or_voice_note")
+        else:
+            self._converse(emergency)
+
+    # --- danger
+
+    def _assess(self) -> Assessment:
+        """What triage says. Its failure raises an alarm: never silence, never a lost message."""
+        if not self.inbound.text.strip():
+            return NO_DANGER
+        try:
+            return self.triage.assess(self.inbound.text)
+        except Exception:  # a fault in triage must not stop the message from being stored and answered
+            log.exception(
+                "triage_failed", extra={"conversation_id": self.conversation.id, "message_id": self.message.id}
+            )
+            self._look("triage_failed", urgent=True)
+            return NO_DANGER
+
+    def _advise(self, assessment: Assessment) -> Case | None:
+        """Send the safety words, and open or join the emergency case if the danger is present."""
+        self._note("triage", {
+            "hazard": assessment.hazard, "urgency": assessment.urgency.value, "evidence": list(assessment.evidence)
+        })  # fmt: skip
+        before = self.conversation.hazard
+        again = before.get("hazard") == assessment.hazard and self._is_recent(before)
+        keys = ("utter_advice_repeat",) if again else assessment.advice_keys
+        repeated_for = {"hazard": self.office.wording.label("hazard", assessment.hazard)} if again else {}
+        for key in keys:
+            desk.say_keys(
+                self.session, self.office, self.conversation, [Say(key, repeated_for)], now=self.now, kind="advice",
+                urgent=True, language=assessment.language,
+            )  # fmt: skip
+        if not contacts.may_receive(conversations.address_of(self.session, self.conversation.address_id)):
+            self._look("ring_opted_out_in_danger", urgent=True)
+        if assessment.urgency not in {Urgency.DANGER, Urgency.EMERGENCY}:
+            return None
+        if again and before.get("case"):
+            return self.session.get(Case, before["case"])
+        case = cases.open_emergency(
+            self.session, self.office, self.conversation, assessment, self.inbound.text, now=self.now
+        )
+        self.conversation.hazard = {
+            "hazard": assessment.hazard, "urgency": assessment.urgency.value, "case": case.id,
+            "reference": case.reference, "at": self.now.isoformat(), "sensitive": assessment.sensitive,
+        }  # fmt: skip
+        return case
+
+    def _is_recent(self, hazard: Mapping[str, Any]) -> bool:
+        return self.now - datetime.fromisoformat(hazard["at"]) < SAME_HAZARD_WITHIN
+
+    # --- keywords and unreadable things
+
+    def _obey(self, keyword: Keyword) -> None:
+        address_id = self.conversation.address_id
+        if keyword is Keyword.STOP:
+            if contacts.opt_out(self.session, self.office, address_id, now=self.now):
+                self._look("opted_out")
+        elif keyword is Keyword.START:
+            contacts.opt_in(self.session, self.office, address_id, now=self.now)
+            self._say([Say("utter_opt_in")])
+        else:
+            self._say([Say("utter_help_keyword")])
+
+    def _look(self, kind: str, *, urgent: bool = False) -> None:
+        """Put the conversation before a person."""
+        tasks.add(
+            self.session,
+            self.office,
+            self.conversation,
+            kind,
+            due_at=self.now + _LOOK_WITHIN,
+            now=self.now,
+            urgent=urgent,
+        )
+        self.conversation.needs_person = self.conversation.needs_person or kind
+
+    # --- the dialogue
+
+    def _converse(self, emergency: Case | None) -> None:
+        before, greeted = self.conversation.model_copy(deep=True), self.greeted
+        try:
+            with self.session.begin_nested():
+                self._carry_out(self._turn(emergency))
+        except Exception:  # whatever it was, the tenant is answered and a person looks
+            log.exception("turn_failed", extra={"conversation_id": self.conversation.id, "message_id": self.message.id})
+            _restore(self.conversation, before)
+            self.greeted = greeted
+            self._set_aside()
+
+    def _turn(self, emergency: Case | None) -> Turn:
+        text, choice = self.inbound.text, self._choice()
+        if not self.conversation.dialogue.get("active_loop"):
+            self.conversation.matter_since = self.now
+        turn = self.engine.turn(
+            self.conversation.dialogue or None, text, choice=choice, intent="emergency" if emergency else None,
+            facts=self._facts(), sender=self.conversation.id,
+        )  # fmt: skip
+        heard = turn.understanding
+        self._note("understood", {"intent": heard.intent, "confidence": round(heard.confidence, 3)})
+        self.conversation.dialogue = dict(turn.state)
+        return turn
+
+    def _choice(self) -> str | None:
+        """The value of the choice that was made, by button or by words, if it is one that we offered just now."""
+        offered = tuple(Choice(each["label"], each["value"]) for each in self.offered)
+        if self.inbound.choice is not None:
+            return next((each.value for each in offered if each.value == self.inbound.choice), None)
+        return self.office.wording.match_choice(self.inbound.text, offered)
+
+    def _facts(self) -> dict[str, Any]:
+        calendar = self.office.policy.calendar
+        contact = conversations.contact_of(self.session, self.conversation.contact_id)
+        open_cases = [] if self.begun else contacts.open_cases(self.session, contact)
+        last = next((each.reference for each in open_cases if each.id == self.conversation.last_case_id), None)
+        hazard = self.conversation.hazard
+        return {
+            "now": self.now.astimezone(calendar.zone).isoformat(),
+            "open": calendar.is_open(self.now),
+            "next_opening": calendar.next_opening(self.now).astimezone(calendar.zone).isoformat(),
+            "channel": self.conversation.channel,
+            "first": self.begun,
+            "contact": {
+                "name": contact.name, "address": contact.home_address, "postcode": contact.postcode,
+                "phone": contact.phone,
+            },
+            "cases": [self._case_fact(each) for each in open_cases],
+            "last_case": last,
+            "hazard": {"hazard": hazard["hazard"], "urgency": hazard["urgency"], "case": hazard["reference"]}
+            if hazard and self._is_recent(hazard) else None,
+            "offered": [each["value"] for each in self.offered],
+            "repairs": self.repairs,
+        }  # fmt: skip
+
+    def _case_fact(self, case: Case) -> dict[str, Any]:
+        calendar = self.office.policy.calendar
+        running = [each for each in clocks.of_case(self.session, case.id) if each.state == "running"]
+        return {
+            "reference": case.reference, "kind": case.kind, "category": case.category, "summary": case.summary,
+            "opened": case.received_at.astimezone(calendar.zone).isoformat(),
+            "due": running[0].due_at.astimezone(calendar.zone).isoformat() if running else None, "team": case.team,
+        }  # fmt: skip
+
+    def _carry_out(self, turn: Turn) -> None:
+        """Say and do what the turn asks, in its order. What is said together is one message."""
+        waiting: list[Say] = []
+        for step in turn.steps:
+            if isinstance(step, Say):
+                waiting.append(step)
+                continue
+            waiting = self._flush(waiting) if isinstance(step, OpenCase) else waiting
+            self._do(step)
+        self._flush(waiting)
+
+    def _flush(self, says: Sequence[Say]) -> list[Say]:
+        if says:
+            self._say(says)
+        return []
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case OpenCase():
+                self._greet()
+                cases.open_case(
+                    self.session, self.office, self.conversation, command,
+                    received_at=self.conversation.matter_since or self.now, now=self.now,
+                )  # fmt: skip
+            case AddToCase():
+                added = cases.add_to_case(self.session, self.office, self.conversation, command, now=self.now)
+                if added is None:
+                    log.warning("case_not_added_to", extra={"conversation_id": self.conversation.id})
+            case RememberContact():
+                contacts.remember(self.session, self.conversation, command)
+            case CallStaff():
+                self._look(command.reason)
+            case _:
+                raise TypeError(f"no such command: {command!r}")
+
+    def _say(self, says: Sequence[Say]) -> None:
+        self._greet()
+        desk.say_keys(self.session, self.office, self.conversation, says, now=self.now)
+
+    def _greet(self) -> None:
+        """The first thing said in a conversation says who and what we are (ELHA 10.2, 10.4)."""
+        if not self.greeted:
+            self.greeted = True
+            desk.say_keys(
+                self.session, self.office, self.conversation, [Say("utter_intro")], now=self.now, kind="intro"
+            )
+
+    def _set_aside(self) -> None:
+        self._say([Say("utter_holding")])
+        self._look("could_not_process", urgent=True)
+        self.message.state = InboundState.SET_ASIDE.value
+
+    def _note(self, what: str, value: Mapping[str, Any]) -> None:
+        self.message.detail = self.message.detail | {what: dict(value)}
+
+
+def _restore(conversation: Conversation, before: Conversation) -> None:
+    for name in Conversation.model_fields:
+        setattr(conversation, name, getattr(before, name))

@@ -1,0 +1,219 @@
+"""One way to do work on the database, whichever it is: `await store.run(work)`.
+
+`work` is a plain function of a Session. It is carried out whole in one transaction and may be run again from the start
+after a deadlock, so it must have no effect outside the database. On SQLite a single writer thread carries works out in the
+order asked; works that wait share one commit (one flush of the disk serves them all), each under its own savepoint, so
+that one that fails takes nothing else with it. On PostgreSQL each work has a pooled connection and a transaction of its own.
+
+    StoreError
+    ├── SchemaTooOld       the database needs `doorstep migrate`
+    └── StoreClosed        work was handed in after `close`
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session
+
+T = TypeVar("T")
+Work = Callable[[Session], T]
+
+_MOST_SHARING_A_COMMIT: Final = 64
+_POSTGRES_THREADS: Final = 12
+_READERS: Final = 4
+_ATTEMPTS_AFTER_DEADLOCK: Final = 5
+_BUSY_SECONDS: Final = 20
+
+
+class StoreError(Exception):
+    """The database cannot be used as asked."""
+
+
+class SchemaTooOld(StoreError):
+    """The database needs `doorstep migrate`."""
+
+
+class StoreClosed(StoreError):
+    """The store has been closed."""
+
+
+@dataclass(slots=True)
+class _Job(Generic[T]):
+    work: Work[T]
+    future: "Future[T]"
+
+
+class Store:
+    """The database. Build one with `open_store`; `close` it when done."""
+
+    def __init__(self, engine: Engine, readers: Engine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._readers = readers
+        self._read_pool = ThreadPoolExecutor(_READERS, thread_name_prefix="store-read")
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._closed = False
+        if self.is_sqlite:
+            self._writer: threading.Thread | None = threading.Thread(target=self._write_loop, name="store", daemon=True)
+            self._write_pool: ThreadPoolExecutor | None = None
+            self._writer.start()
+        else:
+            self._writer = None
+            self._write_pool = ThreadPoolExecutor(_POSTGRES_THREADS, thread_name_prefix="store")
+
+    async def run(self, work: Work[T]) -> T:
+        """Carry out `work` in one transaction; when this returns, it is on disk. Raises what `work` raises."""
+        if self._closed:
+            raise StoreClosed("the store has been closed")
+        if self._write_pool is not None:
+            return await asyncio.get_running_loop().run_in_executor(self._write_pool, self._run_alone, work)
+        future: Future[T] = Future()
+        self._jobs.put(_Job(work, future))
+        return await asyncio.wrap_future(future)
+
+    async def read(self, work: Work[T]) -> T:
+        """Carry out a `work` that only reads, beside the writer, on a connection of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._read_pool, self._read, work)
+
+    def run_now(self, work: Work[T]) -> T:
+        """`run` for code without an event loop: the command line."""
+        if self._write_pool is not None:
+            return self._run_alone(work)
+        future: Future[T] = Future()
+        self._jobs.put(_Job(work, future))
+        return future.result()
+
+    async def close(self) -> None:
+        """Finish what was handed in, then let go of the database."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._writer is not None:
+            self._jobs.put(None)
+            await asyncio.to_thread(self._writer.join)
+        if self._write_pool is not None:
+            await asyncio.to_thread(self._write_pool.shutdown)
+        await asyncio.to_thread(self._read_pool.shutdown)
+        self._readers.dispose()
+        self.engine.dispose()
+
+    def close_now(self) -> None:
+        """`close` for code without an event loop."""
+        asyncio.run(self.close())
+
+    def _read(self, work: Work[T]) -> T:
+        with Session(self._readers, expire_on_commit=False) as session:
+            return work(session)
+
+    def _run_alone(self, work: Work[T]) -> T:
+        for attempt in range(1, _ATTEMPTS_AFTER_DEADLOCK + 1):
+            try:
+                with Session(self.engine, expire_on_commit=False) as session:
+                    result = work(session)
+                    session.commit()
+                    return result
+            except DBAPIError as error:
+                if attempt == _ATTEMPTS_AFTER_DEADLOCK or getattr(error.orig, "sqlstate", "") not in {"40001", "40P01"}:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _write_loop(self) -> None:
+        while (first := self._jobs.get()) is not None:
+            batch: list[_Job[Any]] = [first]
+            last = False
+            while len(batch) < _MOST_SHARING_A_COMMIT:
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if job is None:
+                    last = True
+                    break
+                batch.append(job)
+            self._write(batch)
+            if last:
+                return
+
+    def _write(self, batch: list[_Job[Any]]) -> None:
+        """One transaction for the whole batch. Nobody is told of success before the commit is on disk."""
+        outcomes: list[tuple[_Job[Any], Any, BaseException | None]] = []
+        try:
+            with self.engine.connect() as connection, connection.begin():
+                for job in batch:
+                    with Session(
+                        connection, join_transaction_mode="create_savepoint", expire_on_commit=False
+                    ) as session:
+                        try:
+                            result = job.work(session)
+                            session.commit()
+                        except Exception as error:  # noqa: BLE001 - handed to whoever asked for the work
+                            session.rollback()
+                            outcomes.append((job, None, error))
+                        else:
+                            outcomes.append((job, result, None))
+        except Exception as error:  # noqa: BLE001 - the commit itself failed: so has every work in it
+            outcomes = [(job, None, error) for job in batch]
+        for job, result, failure in outcomes:
+            if job.future.set_running_or_notify_cancel():
+                if failure is None:
+                    job.future.set_result(result)
+                else:
+                    job.future.set_exception(failure)
+
+
+def open_store(url: str) -> Store:
+    """Open the database at `url` (`sqlite:///PATH` or `postgresql://…`), creating a missing SQLite file and its folder.
+
+    The schema is not touched: see `store.schema`.
+    """
+    if url.startswith("sqlite"):
+        return _open_sqlite(url)
+    engine = create_engine(_psycopg(url), pool_size=_POSTGRES_THREADS, max_overflow=2, pool_pre_ping=True)
+    readers = create_engine(_psycopg(url), pool_size=_READERS, max_overflow=0, pool_pre_ping=True)
+    return Store(engine, readers)
+
+
+def _psycopg(url: str) -> str:
+    return "postgresql+psycopg://" + url.split("://", 1)[1]
+
+
+def _open_sqlite(url: str) -> Store:
+    path = url.removeprefix("sqlite:///")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=1, max_overflow=1)
+    readers = create_engine(url, connect_args={"check_same_thread": False}, pool_size=_READERS, max_overflow=0)
+    for each, begin in ((engine, "BEGIN IMMEDIATE"), (readers, "BEGIN")):
+        _prepare_sqlite(each, begin)
+    try:
+        with engine.connect():
+            pass
+    except OperationalError as error:
+        raise StoreError(f"the database {path} cannot be opened: {error.orig}") from error
+    return Store(engine, readers)
+
+
+def _prepare_sqlite(engine: Engine, begin: str) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions behind our back
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # a commit is on disk when it returns, power cut or not
+            "foreign_keys=ON",
+            f"busy_timeout={_BUSY_SECONDS * 1000}",
+            "cache_size=-65536",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)

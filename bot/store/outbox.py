@@ -1,0 +1,147 @@
+"""The outbox's statements: what is due, who holds it, what became of it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, bindparam, exists, func, select, update
+from sqlmodel import Session, SQLModel
+
+from bot.messages import DELIVERY_ORDER, DeliveryState
+from bot.store.tables import Message
+
+_MESSAGE = SQLModel.metadata.tables["message"]
+_EARLIER = _MESSAGE.alias("earlier")
+
+# A message may go when nothing sent earlier to the same conversation is still on its way. An urgent one waits only for
+# urgent ones before it: a message that is being retried never delays advice.
+_DUE = (
+    select(_MESSAGE)
+    .where(
+        _MESSAGE.c.due_at.is_not(None),
+        _MESSAGE.c.due_at <= bindparam("now"),
+        ~exists().where(
+            and_(
+                _EARLIER.c.conversation_id == _MESSAGE.c.conversation_id,
+                _EARLIER.c.seq < _MESSAGE.c.seq,
+                _EARLIER.c.due_at.is_not(None),
+                _EARLIER.c.urgent.is_(True) | _MESSAGE.c.urgent.is_(False),
+            )
+        ),
+    )
+    .order_by(_MESSAGE.c.urgent.desc(), _MESSAGE.c.due_at, _MESSAGE.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True, of=_MESSAGE)
+)
+_LEASE = (
+    update(_MESSAGE)
+    .where(_MESSAGE.c.id == bindparam("message_id"))
+    .values(
+        state=DeliveryState.SENDING.value, due_at=bindparam("until", type_=_MESSAGE.c.due_at.type),
+        attempts=_MESSAGE.c.attempts + 1,
+    )
+)  # fmt: skip
+
+
+def lease_due(
+    session: Session, *, now: datetime, until: datetime, most: int, busy: Iterable[str] = ()
+) -> list[Message]:
+    """Take up to `most` due messages for this worker until `until`, urgent ones first, one at a time per conversation.
+
+    They are returned as they were *before* the lease: one whose state was `sending` was leased by a worker that did not
+    live to say what became of it. Conversations in `busy` are passed over.
+    """
+    held = set(busy)
+    rows = session.execute(_DUE, {"now": now, "most": most + len(held)}).mappings().all()
+    taken: list[Message] = []
+    seen: set[str] = set(held)
+    for row in rows:
+        message = Message(**row)
+        if message.conversation_id in seen and not message.urgent:
+            continue
+        seen.add(message.conversation_id)
+        taken.append(message)
+    if taken:
+        session.connection().execute(_LEASE, [{"message_id": each.id, "until": until} for each in taken])
+    return taken
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the outbox next has something to do."""
+    return session.execute(select(func.min(_MESSAGE.c.due_at))).scalar_one_or_none()
+
+
+def move(
+    session: Session, message_id: str, state: DeliveryState, *, now: datetime, provider_id: str | None = None,
+    error: str | None = None, due_at: datetime | None = None, from_lease: bool = False,
+) -> bool:  # fmt: skip
+    """Move a message's delivery forward. False, and nothing changed, if it has come as far or further already.
+
+    `from_lease` is the worker that holds the lease speaking: it may also put a message back to `queued`.
+    """
+    lower = [each.value for each, place in DELIVERY_ORDER.items() if place < DELIVERY_ORDER[state]]
+    if from_lease and state is DeliveryState.QUEUED:
+        lower = [DeliveryState.SENDING.value]
+    values: dict[str, Any] = {"state": state.value, "due_at": due_at, "error": error}
+    if provider_id is not None:
+        values["provider_id"] = provider_id
+    if state is DeliveryState.SENT:
+        values["sent_at"] = now
+    if state in {DeliveryState.DELIVERED, DeliveryState.READ}:
+        values["delivered_at"] = func.coalesce(_MESSAGE.c.delivered_at, now)
+    result = session.execute(
+        update(_MESSAGE).where(_MESSAGE.c.id == message_id, _MESSAGE.c.state.in_(lower)).values(values)
+    )
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+def extend_lease(session: Session, message_id: str, *, due_at: datetime, error: str | None) -> None:
+    """Whether the provider has the message is not known yet: it stays `sending`, to be looked up at `due_at`."""
+    session.execute(
+        update(_MESSAGE)
+        .where(_MESSAGE.c.id == message_id, _MESSAGE.c.state == DeliveryState.SENDING.value)
+        .values(due_at=due_at, error=error)
+    )
+
+
+def remember_provider_id(session: Session, message_id: str, provider_id: str, *, now: datetime) -> None:
+    """A receipt outran the answer to our own request: keep what the provider calls the message."""
+    session.execute(
+        update(_MESSAGE)
+        .where(_MESSAGE.c.id == message_id, _MESSAGE.c.provider_id.is_(None))
+        .values(provider_id=provider_id, sent_at=now)
+    )
+
+
+def by_provider_id(session: Session, channel: Sequence[str], provider_id: str) -> Message | None:
+    row = session.execute(
+        select(_MESSAGE).where(
+            _MESSAGE.c.direction == "out", _MESSAGE.c.provider_id == provider_id, _MESSAGE.c.channel.in_(channel)
+        )
+    ).mappings().first()  # fmt: skip
+    return Message(**row) if row else None
+
+
+def get(session: Session, message_id: str) -> Message | None:
+    row = session.execute(select(_MESSAGE).where(_MESSAGE.c.id == message_id)).mappings().first()
+    return Message(**row) if row else None
+
+
+def seen_on_web(session: Session, conversation_id: str, upto: int) -> list[Message]:
+    """The outbound messages of a web conversation up to `upto` that were not known to be seen."""
+    rows = session.execute(
+        select(_MESSAGE).where(
+            _MESSAGE.c.conversation_id == conversation_id, _MESSAGE.c.direction == "out", _MESSAGE.c.seq <= upto,
+            _MESSAGE.c.delivered_at.is_(None),
+        )
+    ).mappings()  # fmt: skip
+    return [Message(**row) for row in rows]
+
+
+def backlog(session: Session, *, now: datetime) -> int:
+    """How many messages are due and not on their way."""
+    return int(
+        session.execute(
+            select(func.count()).select_from(_MESSAGE).where(_MESSAGE.c.due_at.is_not(None), _MESSAGE.c.due_at <= now)
+        ).scalar_one()
+    )

@@ -1,0 +1,336 @@
+"""What is stored. Records, not validators: values are checked where they enter (`table=True` skips validation).
+
+Ids are version 7 UUIDs as 32 hexadecimal characters, so rows made together lie together. Instants are aware UTC.
+States are written as the values of their StrEnum.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Column, Dialect, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import DateTime as SqlDateTime
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime. SQLite keeps no zone, so it is put back on reading; a naive value is refused on writing."""
+
+    impl = SqlDateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _id() -> Any:
+    return Field(sa_column=Column(String(32), primary_key=True))
+
+
+def _instant(*, nullable: bool = True, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Instant, nullable=nullable, index=index))
+
+
+def _json() -> Any:
+    return Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+def _text(default: str | None = "") -> Any:
+    return Field(default=default, sa_column=Column(Text, nullable=default is None))
+
+
+class Owner(StrEnum):
+    """Who answers a conversation."""
+
+    BOT = "bot"
+    STAFF = "staff"
+    CLOSED = "closed"
+
+
+class InboundState(StrEnum):
+    """What became of an inbound message."""
+
+    PROCESSED = "processed"
+    SET_ASIDE = "set_aside"
+    """It could not be dealt with: kept, answered safely, and put before staff."""
+
+
+class ClockState(StrEnum):
+    RUNNING = "running"
+    MET = "met"
+    MISSED = "missed"
+
+
+class Contact(SQLModel, table=True):
+    """A person, and what they told us about themselves."""
+
+    __tablename__ = "contact"
+    id: str = _id()
+    name: str | None = None
+    phone: str | None = None
+    home_address: str | None = None
+    postcode: str | None = None
+    language: str = "en"
+    created_at: datetime = _instant(nullable=False)
+
+
+class Address(SQLModel, table=True):
+    """A contact on one channel."""
+
+    __tablename__ = "address"
+    __table_args__ = (UniqueConstraint("channel", "value", name="uq_address_channel_value"),)
+    id: str = _id()
+    contact_id: str = Field(foreign_key="contact.id", index=True)
+    channel: str
+    value: str
+    opted_out_at: datetime | None = _instant()
+    blocked_at: datetime | None = _instant()
+    """The provider said for good that this address cannot receive."""
+    created_at: datetime = _instant(nullable=False)
+
+
+class Conversation(SQLModel, table=True):
+    """A run of messages with one address. `version` rises with every change of owner or dialogue state."""
+
+    __tablename__ = "conversation"
+    __table_args__ = (
+        Index("ix_conversation_open", "address_id", unique=True, sqlite_where=text("owner <> 'closed'"),
+              postgresql_where=text("owner <> 'closed'")),
+        Index("ix_conversation_recent", "last_message_at"),
+    )  # fmt: skip
+    id: str = _id()
+    address_id: str = Field(foreign_key="address.id", index=True)
+    contact_id: str = Field(foreign_key="contact.id", index=True)
+    channel: str
+    address: str
+    owner: str = Owner.BOT.value
+    assignee_id: str | None = Field(default=None, foreign_key="staff.id")
+    needs_person: str | None = None
+    """Why a person should look (a key that the console explains), or None."""
+    dialogue: dict[str, Any] = _json()
+    hazard: dict[str, Any] = _json()
+    """The present hazard: `{"hazard", "urgency", "case", "at"}`, or empty."""
+    offered: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """The choices of the newest outbound message; a digit is a choice only while there are any."""
+    last_case_id: str | None = None
+    matter_since: datetime | None = _instant()
+    """When the tenant first wrote about what is now being asked about: a case counts from there, not from its last answer."""
+    version: int = 0
+    seq: int = 0
+    acked_seq: int = 0
+    created_at: datetime = _instant(nullable=False)
+    last_inbound_at: datetime | None = _instant()
+    last_message_at: datetime = _instant(nullable=False)
+
+
+class Message(SQLModel, table=True):
+    """One turn, either way. The transcript is the outbox is the evidence."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "seq", name="uq_message_seq"),
+        Index("uq_message_inbound", "channel", "provider_id", unique=True, sqlite_where=text("direction = 'in'"),
+              postgresql_where=text("direction = 'in'")),
+        Index("ix_message_outbound_provider", "provider_id", sqlite_where=text("direction = 'out'"),
+              postgresql_where=text("direction = 'out'")),
+        Index("ix_message_due", "due_at", sqlite_where=text("due_at IS NOT NULL"),
+              postgresql_where=text("due_at IS NOT NULL")),
+    )  # fmt: skip
+    id: str = _id()
+    conversation_id: str = Field(foreign_key="conversation.id")
+    seq: int
+    direction: str
+    """`in` or `out`."""
+    channel: str
+    address: str
+    author: str
+    """`tenant`, `bot` or `staff`."""
+    author_name: str = ""
+    staff_id: str | None = Field(default=None, foreign_key="staff.id")
+    kind: str = "reply"
+    """Outbound: `reply`, `intro`, `advice`, `acknowledgement`, `holding`, `staff`, `notice`. Inbound: its Content."""
+    text: str = _text()
+    choices: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    detail: dict[str, Any] = _json()
+    """Inbound: what was understood, triage's evidence, a pressed choice. Outbound: the response keys it was made from."""
+    case_id: str | None = Field(default=None, foreign_key="case.id", index=True)
+    provider_id: str | None = None
+    state: str
+    """InboundState or DeliveryState."""
+    urgent: bool = False
+    attempts: int = 0
+    due_at: datetime | None = _instant()
+    """When a worker should next take it up; None when there is nothing left to do. While leased: when the lease ends."""
+    error: str | None = None
+    created_at: datetime = _instant(nullable=False)
+    sent_at: datetime | None = _instant()
+    delivered_at: datetime | None = _instant()
+
+
+class Attachment(SQLModel, table=True):
+    """A file that came with a message. The bytes stay with the provider until a person asks for them."""
+
+    __tablename__ = "attachment"
+    id: str = _id()
+    message_id: str = Field(foreign_key="message.id", index=True)
+    handle: str = _text()
+    media_type: str
+    size: int | None = None
+
+
+class Case(SQLModel, table=True):
+    """A matter with an owner, clocks and an outcome."""
+
+    __tablename__ = "case"
+    id: str = _id()
+    reference: str = Field(unique=True)
+    kind: str
+    category: str
+    priority: str
+    state: str = "open"
+    """`open` or `closed`."""
+    contact_id: str = Field(foreign_key="contact.id", index=True)
+    conversation_id: str = Field(foreign_key="conversation.id", index=True)
+    channel: str
+    words: str = _text()
+    """The tenant's own words, whole."""
+    summary: str = _text()
+    details: dict[str, Any] = _json()
+    hazard: str = "none"
+    stage: int | None = None
+    """Complaints: 1 or 2."""
+    team: str = ""
+    handler: str | None = None
+    """The named person who deals with it, as told to the tenant."""
+    received_at: datetime = _instant(nullable=False)
+    deemed_at: datetime = _instant(nullable=False)
+    acknowledged_at: datetime | None = _instant()
+    attended_at: datetime | None = _instant()
+    made_safe_at: datetime | None = _instant()
+    completed_at: datetime | None = _instant()
+    closed_at: datetime | None = _instant()
+
+
+class Clock(SQLModel, table=True):
+    """One commitment running on one case: a promise with the time it is due."""
+
+    __tablename__ = "clock"
+    __table_args__ = (
+        UniqueConstraint("case_id", "commitment", "started_at", name="uq_clock_case_commitment"),
+        Index("ix_clock_due", "due_at", sqlite_where=text("state = 'running'"), postgresql_where=text("state = 'running'")),
+    )  # fmt: skip
+    id: str = _id()
+    case_id: str = Field(foreign_key="case.id", index=True)
+    commitment: str
+    policy_version_id: str = Field(foreign_key="policy_version.id")
+    state: str = ClockState.RUNNING.value
+    started_at: datetime = _instant(nullable=False)
+    """The starting event: arrival, never the deemed time."""
+    deemed_at: datetime = _instant(nullable=False)
+    due_at: datetime = _instant(nullable=False)
+    """The promise, or the law's limit: it never moves."""
+    planned_at: datetime = _instant(nullable=False)
+    """When we must act to keep it: the last closing time at or before `due_at`."""
+    met_by: str = ""
+    """The kind of evidence that meets it, from the policy."""
+    met_at: datetime | None = _instant()
+    met_message_id: str | None = Field(default=None, foreign_key="message.id")
+    automatic_response_at: datetime | None = _instant()
+    """The first delivery of an automatic, case-specific response."""
+    human_response_at: datetime | None = _instant()
+    """The first response by a person."""
+
+
+class Task(SQLModel, table=True):
+    """Something a person must do."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        Index("ix_task_open", "due_at", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
+    )
+    id: str = _id()
+    kind: str
+    """A key that the console explains: `emergency`, `callback`, `name_complaint_handler`, `cannot_deliver` …"""
+    conversation_id: str = Field(foreign_key="conversation.id", index=True)
+    case_id: str | None = Field(default=None, foreign_key="case.id", index=True)
+    detail: str = _text()
+    urgent: bool = False
+    due_at: datetime = _instant(nullable=False)
+    created_at: datetime = _instant(nullable=False)
+    done_at: datetime | None = _instant()
+    done_by: str | None = Field(default=None, foreign_key="staff.id")
+
+
+class Event(SQLModel, table=True):
+    """What happened, append-only: who did what to which row, when."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index("ix_event_subject", "subject", "at"),)
+    id: str = _id()
+    at: datetime = _instant(nullable=False)
+    actor: str
+    """`bot`, `tenant`, `provider`, or a staff id."""
+    verb: str
+    subject: str
+    """The id of the row that it happened to."""
+    detail: dict[str, Any] = _json()
+
+
+class PolicyVersion(SQLModel, table=True):
+    """A policy as it stood, whole, with its calendar: a clock points at the version it was promised under."""
+
+    __tablename__ = "policy_version"
+    id: str = Field(sa_column=Column(String(64), primary_key=True))
+    policy: str
+    content: str = _text()
+    created_at: datetime = _instant(nullable=False)
+
+
+class Staff(SQLModel, table=True):
+    """A person who works for the association."""
+
+    __tablename__ = "staff"
+    id: str = _id()
+    email: str = Field(unique=True)
+    name: str
+    """As tenants see it."""
+    job_title: str = ""
+    team: str = ""
+    role: str = "officer"
+    """`officer`, `manager`, `auditor`, `administrator` or `contractor`: what the person may do."""
+    password_hash: str | None = None
+    created_at: datetime = _instant(nullable=False)
+    disabled_at: datetime | None = _instant()
+
+
+class SignInLink(SQLModel, table=True):
+    """A one-time link that lets a member of staff in to choose a password. Only a digest of its token is kept."""
+
+    __tablename__ = "sign_in_link"
+    digest: str = Field(sa_column=Column(String(64), primary_key=True))
+    staff_id: str = Field(foreign_key="staff.id")
+    expires_at: datetime = _instant(nullable=False)
+    used_at: datetime | None = _instant()
+
+
+class StaffSession(SQLModel, table=True):
+    """A signed-in browser. Only a digest of its cookie is kept."""
+
+    __tablename__ = "staff_session"
+    digest: str = Field(sa_column=Column(String(64), primary_key=True))
+    staff_id: str = Field(foreign_key="staff.id", index=True)
+    csrf: str
+    created_at: datetime = _instant(nullable=False)
+    seen_at: datetime = _instant(nullable=False)
+    expires_at: datetime = _instant(nullable=False)
