@@ -96,6 +96,7 @@ class TwilioStandIn:
         self._receipts = receipts
         self._now = now
         self._validator = RequestValidator(self._token)
+        self._started = now()
         self._count = 0
         self._arrived = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -360,8 +361,9 @@ class TwilioStandIn:
         return self._sender if self._sender.startswith("+") else "+447700900000"
 
     def _sid(self, kind: str) -> str:
+        # From the time, so that a stand-in started again does not give an id for the second time.
         self._count += 1
-        return f"{kind}{self._count:032x}"
+        return f"{kind}{int(self._started.timestamp() * 1000):016x}{self._count:016x}"
 
     async def _keep(self, message: TwilioMessage) -> None:
         async with self._arrived:

@@ -1,0 +1,579 @@
+"""Telegram, through python-telegram-bot.
+
+Arrival: by webhook where Doorstep has a public address (Telegram repeats our secret with each call), by long polling
+where it has none. The two are alternatives at Telegram too: setting one ends the other. Only private chats are served;
+what is said in a group is not addressed to a landlord and is not kept.
+
+Buttons carry the choice's value when it fits Telegram's 64 bytes, else only its place; a press of the latter arrives as
+the button's label, as if it had been typed. Once a press is stored its buttons are taken away. A press on an older message
+still arrives, with the value it had then.
+
+Departure: Telegram cannot be asked whether it has a message. What this process knows to have gone out of a message in
+several parts is not sent again when the message is tried again.
+"""
+
+import asyncio
+import hmac
+import json
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import aiohttp
+from aiohttp import web
+from telegram import (
+    Bot,
+    CallbackQuery,
+    ChatMemberUpdated,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    Message,
+    Update,
+)
+from telegram.constants import ChatMemberStatus, ChatType
+from telegram.error import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    TelegramError,
+    TimedOut,
+)
+from telegram.request import BaseRequest, RequestData
+
+from bot.channels import (
+    Blocked,
+    CannotTell,
+    ChannelError,
+    PermanentFailure,
+    Receive,
+    Report,
+    TemporaryFailure,
+    UnknownOutcome,
+    on_disk,
+)
+from bot.channels.splitting import split, utf16_length
+from bot.messages import Attachment, ChannelName, Choice, Content, Inbound, Keyword, Outbound
+from bot.settings import Settings, SettingsError
+from bot.wallclock import WallClock
+
+log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+MAX_LENGTH: Final = 4096
+"""Counted in UTF-16 units."""
+
+ALLOWED_UPDATES: Final = ("message", "edited_message", "callback_query", "my_chat_member")
+
+COMMANDS: Final[Mapping[str, Keyword]] = {"/start": Keyword.START, "/stop": Keyword.STOP, "/help": Keyword.HELP}
+"""A bare word has no such meaning here: people leave a Telegram bot by blocking it."""
+
+_API: Final = "https://api.telegram.org"
+_DATA_BYTES: Final = 64
+_BY_PLACE: Final = "#"
+_POLL_SECONDS: Final = 25
+_LONGEST_PAUSE: Final = 60.0
+_REMEMBERED: Final = 1000
+_MALFORMED: Final = (TypeError, ValueError, KeyError, AttributeError, OverflowError, OSError)
+"""What the library raises when an update is not of the shape it knows."""
+
+
+class Unreadable(ValueError):
+    """Not an update: no JSON object, or none with an `update_id`."""
+
+
+# --- reading an update ----------------------------------------------------------------------------------------------
+
+
+def parse(raw: Any) -> Inbound | None:
+    """What a tenant did, from one update; None if it is none of our business. Raises Unreadable.
+
+    An update that nothing here understands, but that comes from a person in a private chat, is UNSUPPORTED.
+    """
+    if not isinstance(raw, dict) or type(raw.get("update_id")) is not int:
+        raise Unreadable("not an update")
+    try:
+        update = Update.de_json(raw)
+        if update.callback_query is not None:
+            return _press(update.update_id, update.callback_query)
+        if update.message is not None:
+            return _message(update.update_id, update.message, edited=False)
+        if update.edited_message is not None:
+            return _message(update.update_id, update.edited_message, edited=True)
+        if update.my_chat_member is not None:
+            return _membership(update.update_id, update.my_chat_member)
+    except _MALFORMED:
+        pass
+    return _strange(raw)
+
+
+def _message(update_id: int, message: Message, *, edited: bool) -> Inbound | None:
+    # A live location is "edited" every few seconds for hours.
+    if message.chat.type != ChatType.PRIVATE or (edited and message.location is not None):
+        return None
+    text = message.text or message.caption or ""
+    attachments = _attachments(message)
+    keyword = None
+    if attachments:
+        content = Content.MEDIA
+    elif message.text:
+        content = Content.TEXT
+        keyword = COMMANDS.get(message.text.split()[0].partition("@")[0].casefold()) if message.text.strip() else None
+    else:
+        content = Content.UNSUPPORTED
+        # Whatever words there are: triage reads them.
+        if message.poll is not None:
+            text = message.poll.question
+        elif message.sticker is not None:
+            text = message.sticker.emoji or ""
+    return Inbound(
+        channel=ChannelName.TELEGRAM,
+        address=str(message.chat.id),
+        provider_id=str(update_id),
+        text=text,
+        content=content,
+        attachments=attachments,
+        name=message.from_user.full_name if message.from_user is not None else None,
+        edits=_message_name(message.chat.id, message.message_id) if edited else None,
+        keyword=None if edited else keyword,
+    )
+
+
+def _attachments(message: Message) -> tuple[Attachment, ...]:
+    if message.photo:
+        largest = max(message.photo, key=lambda size: size.width * size.height)
+        return (Attachment(largest.file_id, "image/jpeg", largest.file_size),)
+    # An animation is announced as a document as well: first come, only served.
+    for file, usual in (
+        (message.animation, "video/mp4"),
+        (message.document, "application/octet-stream"),
+        (message.voice, "audio/ogg"),
+        (message.audio, "audio/mpeg"),
+        (message.video, "video/mp4"),
+        (message.video_note, "video/mp4"),
+    ):
+        if file is not None:
+            return (Attachment(file.file_id, getattr(file, "mime_type", None) or usual, file.file_size),)
+    if message.location is not None:
+        return (Attachment(f"geo:{message.location.latitude},{message.location.longitude}", "application/geo"),)
+    if message.contact is not None:
+        return (Attachment(f"tel:{message.contact.phone_number}", "text/vcard"),)
+    return ()
+
+
+def _press(update_id: int, query: CallbackQuery) -> Inbound | None:
+    chat = query.message.chat if query.message is not None else None
+    if chat is not None and chat.type != ChatType.PRIVATE:
+        return None
+    data = query.data or ""
+    label = _label(query, data)
+    by_value = bool(data) and not data.startswith(_BY_PLACE)
+    return Inbound(
+        channel=ChannelName.TELEGRAM,
+        address=str(chat.id if chat is not None else query.from_user.id),
+        provider_id=str(update_id),
+        text=label or (data if by_value else ""),
+        content=Content.CHOICE if by_value else Content.TEXT if label else Content.UNSUPPORTED,
+        choice=data if by_value else None,
+        name=query.from_user.full_name,
+    )
+
+
+def _label(query: CallbackQuery, data: str) -> str:
+    """What the pressed button says. A message that has grown too old comes without its buttons."""
+    markup = query.message.reply_markup if isinstance(query.message, Message) else None
+    for row in markup.inline_keyboard if markup is not None else ():
+        for button in row:
+            if button.callback_data == data:
+                return button.text
+    return ""
+
+
+def _membership(update_id: int, change: ChatMemberUpdated) -> Inbound | None:
+    keyword = {ChatMemberStatus.BANNED: Keyword.STOP, ChatMemberStatus.MEMBER: Keyword.START}.get(
+        ChatMemberStatus(change.new_chat_member.status)
+    )
+    if change.chat.type != ChatType.PRIVATE or keyword is None:
+        return None
+    return Inbound(
+        channel=ChannelName.TELEGRAM,
+        address=str(change.chat.id),
+        provider_id=str(update_id),
+        text="",
+        name=change.from_user.full_name,
+        keyword=keyword,
+    )
+
+
+def _strange(raw: Mapping[str, Any]) -> Inbound | None:
+    """An update of a kind or shape we do not know: kept if it tells who sent it, in private."""
+    for body in raw.values():
+        if not isinstance(body, dict):
+            continue
+        chat, sender = body.get("chat"), body.get("from") or body.get("user")
+        if isinstance(chat, dict) and chat.get("type") != ChatType.PRIVATE:
+            return None
+        source = chat if isinstance(chat, dict) else sender
+        if isinstance(source, dict) and type(source.get("id")) is int:
+            text = body.get("text")
+            return Inbound(
+                channel=ChannelName.TELEGRAM,
+                address=str(source["id"]),
+                provider_id=str(raw["update_id"]),
+                text=text if isinstance(text, str) else "",
+                content=Content.UNSUPPORTED,
+            )
+    return None
+
+
+def _message_name(chat: int | str, message_id: int) -> str:
+    """Telegram counts messages within a chat, so a message's id is only good together with the chat's."""
+    return f"{chat}/{message_id}"
+
+
+# --- the channel ----------------------------------------------------------------------------------------------------
+
+
+class TelegramChannel:
+    """One Telegram bot. `timeout` is how long Telegram may take to answer a send, in seconds."""
+
+    name = ChannelName.TELEGRAM
+    max_length = MAX_LENGTH
+
+    def __init__(
+        self, settings: Settings, wall_clock: WallClock, receive: Receive, report: Report, *, timeout: float = 10.0
+    ) -> None:
+        """Raises SettingsError without a token, and without a secret where messages are to come by webhook."""
+        if settings.telegram_token is None:
+            raise SettingsError("Telegram cannot be used without DOORSTEP_TELEGRAM_TOKEN")
+        if settings.public_url is not None and settings.telegram_secret is None:
+            raise SettingsError("Telegram's webhook cannot be used without DOORSTEP_TELEGRAM_SECRET")
+        self._token = settings.telegram_token.get_secret_value()
+        self._secret = settings.telegram_secret.get_secret_value() if settings.telegram_secret else ""
+        self._public_url = settings.public_url
+        self._api_url = settings.telegram_api_url or _API
+        self._wall_clock = wall_clock
+        self._receive = receive
+        self._report = report
+        self._timeout = timeout
+        self._http = _Transport(timeout)
+        self._client: Bot | None = None
+        self._parts_out: dict[str, int] = {}
+        # The library logs its token, and every word it sends, at debug level.
+        logging.getLogger("telegram.Bot").addFilter(_not_for_the_log)
+
+    @property
+    def polls(self) -> bool:
+        """Messages have to be fetched with `run`, because Telegram cannot call us."""
+        return self._public_url is None
+
+    async def start(self) -> None:
+        """Tell Telegram where to call us, if we can be called. Raises ChannelError."""
+        if self._public_url is None:
+            return
+        try:
+            await self._bot.set_webhook(
+                f"{self._public_url}/channels/telegram",
+                secret_token=self._secret,
+                allowed_updates=ALLOWED_UPDATES,
+                drop_pending_updates=False,
+            )
+        except TelegramError as error:
+            raise _failure(error) from None
+
+    async def close(self) -> None:
+        await self._http.shutdown()
+
+    # --- arrival
+
+    def routes(self) -> Sequence[web.AbstractRouteDef]:
+        return [] if self._public_url is None else [web.post("/channels/telegram", self._arrive)]
+
+    async def _arrive(self, request: web.Request) -> web.Response:
+        given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
+        if not self._secret or not hmac.compare_digest(given.encode(), self._secret.encode()):
+            log.warning("a call to %s was refused: without Telegram's secret", request.path)
+            raise web.HTTPForbidden(text="not from Telegram")
+        try:
+            raw = json.loads(await request.read())
+            inbound = parse(raw)
+        except (ValueError, RecursionError) as error:
+            raise web.HTTPBadRequest(text="not an update") from error
+        await self._store(raw, inbound)
+        return web.Response()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fetch messages until `stop` is set. Telegram is told that it may forget an update only after `receive` has
+        stored it, so one that could not be stored comes again."""
+        offset: int | None = None
+        pause = 0.25
+        webhook_gone = False
+        while not stop.is_set():
+            try:
+                if not webhook_gone:
+                    await self._bot.delete_webhook(drop_pending_updates=False)
+                    webhook_gone = True
+                updates = self._http.updates(f"{self._api_url}/bot{self._token}/getUpdates", offset)
+                for raw in await _unless(stop, updates) or ():
+                    await self._store(raw, _parse_or_pass_over(raw))
+                    offset = raw["update_id"] + 1
+                pause = 0.25
+            except (TelegramError, web.HTTPServiceUnavailable) as error:
+                log.warning("messages could not be fetched", extra={"error": type(error).__name__, "pause": pause})
+                wait = error.retry_after if isinstance(error, _Flood) and error.retry_after else pause
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), wait)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _store(self, raw: Mapping[str, Any], inbound: Inbound | None) -> None:
+        if inbound is None:
+            log.info("an update was passed over", extra={"update_id": raw.get("update_id")})
+        else:
+            await on_disk(self._receive(inbound))
+        query = raw.get("callback_query")
+        if isinstance(query, dict):
+            await self._acknowledge(query)
+
+    async def _acknowledge(self, query: Mapping[str, Any]) -> None:
+        """Stop the pressed button's spinner and take the buttons away; if that fails, nothing is lost by it."""
+        with suppress(TelegramError, TimeoutError):
+            async with asyncio.timeout(min(self._timeout, 3.0)):
+                await self._bot.answer_callback_query(str(query.get("id", "")))
+                message = query.get("message")
+                if isinstance(message, dict) and message.get("reply_markup"):
+                    await self._bot.edit_message_reply_markup(message["chat"]["id"], message["message_id"])
+
+    # --- departure
+
+    async def send(self, message: Outbound) -> str:
+        parts = split(message.text, self.max_length, utf16_length)
+        if not parts:
+            raise PermanentFailure("there is nothing to send")
+        done = min(self._parts_out.pop(message.id, 0), len(parts) - 1)
+        provider_id = ""
+        for number, part in enumerate(parts[done:], start=done + 1):
+            try:
+                provider_id = await self._send_part(
+                    message.address, part, message.choices if number == len(parts) else ()
+                )
+            except ChannelError:
+                self._remember(message.id, number - 1)
+                raise
+        return provider_id
+
+    async def find_sent(self, message: Outbound) -> str | None:
+        raise CannotTell("Telegram has no way to ask for what a bot has sent")
+
+    async def _send_part(self, address: str, text: str, choices: Sequence[Choice]) -> str:
+        try:
+            sent = await self._bot.send_message(
+                address,
+                text,
+                reply_markup=_keyboard(choices),
+                # A preview would fetch the one-time links that we send.
+                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            )
+        except TelegramError as error:
+            raise _failure(error) from None
+        except _MALFORMED as error:
+            raise UnknownOutcome("Telegram's answer could not be read") from error
+        return _message_name(sent.chat.id, sent.message_id)
+
+    def _remember(self, message_id: str, parts_out: int) -> None:
+        if parts_out:
+            self._parts_out[message_id] = parts_out
+        while len(self._parts_out) > _REMEMBERED:
+            del self._parts_out[next(iter(self._parts_out))]
+
+    @property
+    def _bot(self) -> Bot:
+        if self._client is None:
+            self._client = Bot(
+                self._token,
+                base_url=f"{self._api_url}/bot",
+                base_file_url=f"{self._api_url}/file/bot",
+                request=self._http,
+                get_updates_request=self._http,
+            )
+        return self._client
+
+
+def _parse_or_pass_over(raw: dict[str, Any]) -> Inbound | None:
+    try:
+        return parse(raw)
+    except Unreadable:
+        return None
+
+
+def _keyboard(choices: Sequence[Choice]) -> InlineKeyboardMarkup | None:
+    if not choices:
+        return None
+    return InlineKeyboardMarkup(
+        [
+            [InlineKeyboardButton(choice.label, callback_data=_button_data(choice.value, place))]
+            for place, choice in enumerate(choices, start=1)
+        ]
+    )
+
+
+def _button_data(value: str, place: int) -> str:
+    if value and len(value.encode()) <= _DATA_BYTES and not value.startswith(_BY_PLACE):
+        return value
+    return f"{_BY_PLACE}{place}"
+
+
+def _failure(error: TelegramError) -> ChannelError:
+    """The one table from Telegram's errors to ours. Telegram's own words stay out: they can hold names."""
+    match error:
+        case _Flood():
+            return TemporaryFailure("Telegram wants us to slow down", code="429", retry_after=error.retry_after)
+        case _NotSent():
+            return TemporaryFailure("Telegram could not be reached")
+        case _InTrouble():
+            return TemporaryFailure(f"Telegram answered {error.status}", code=str(error.status))
+        case TimedOut() | _BrokenOff():
+            return UnknownOutcome("the connection to Telegram broke off")
+        case Forbidden():
+            return Blocked("Telegram answered 403", code="403")
+        case InvalidToken():
+            # Ours to put right: the message is kept and goes out once somebody has.
+            return TemporaryFailure("Telegram does not accept our token", code="401")
+        case Conflict():
+            return TemporaryFailure("another program uses the same Telegram bot", code="409")
+        case BadRequest():
+            return PermanentFailure("Telegram answered 400", code="400")
+        case _:
+            return UnknownOutcome(f"Telegram's answer could not be understood ({type(error).__name__})")
+
+
+def _not_for_the_log(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.INFO
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | None:
+    """The result of `work`; None if `stop` is set first, and then `work` is cancelled."""
+    working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopped):
+            task.cancel()
+        await asyncio.gather(working, stopped, return_exceptions=True)
+
+
+# --- the way to Telegram --------------------------------------------------------------------------------------------
+
+
+class _Flood(TelegramError):
+    """429. (The library's own RetryAfter warns of its own deprecation whenever it is made.)"""
+
+    def __init__(self, retry_after: float | None) -> None:
+        super().__init__("Too many requests")
+        self.retry_after = retry_after
+
+
+class _InTrouble(NetworkError):
+    """5xx."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+
+
+class _NotSent(NetworkError):
+    """The connection was never made, so Telegram cannot have the message."""
+
+
+class _BrokenOff(NetworkError):
+    """The connection was lost after the message had gone into it."""
+
+
+class _Transport(BaseRequest):
+    """How the library reaches Telegram.
+
+    The library's own transport logs addresses, and Telegram's addresses contain the token; nor does it tell "never
+    connected" from "no answer". This one shares aiohttp with the rest of Doorstep.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def read_timeout(self) -> float | None:
+        return self._timeout
+
+    async def initialize(self) -> None:
+        """Nothing to do: the session is opened by the first request."""
+
+    async def shutdown(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def updates(self, url: str, offset: int | None) -> list[dict[str, Any]]:
+        """The updates from `offset` on, as they came: one that the library cannot read must not hide the others."""
+        parameters: dict[str, Any] = {"timeout": _POLL_SECONDS, "allowed_updates": json.dumps(ALLOWED_UPDATES)}
+        if offset is not None:
+            parameters["offset"] = offset
+        status, payload = await self._post(url, parameters, _POLL_SECONDS + self._timeout)
+        try:
+            answer = json.loads(payload)
+            if status == 200:
+                return [update for update in answer["result"] if isinstance(update.get("update_id"), int)]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TelegramError("the updates could not be read") from error
+        raise Conflict("") if status == 409 else TelegramError(f"HTTP {status}")
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        read_timeout: Any = BaseRequest.DEFAULT_NONE,
+        write_timeout: Any = BaseRequest.DEFAULT_NONE,
+        connect_timeout: Any = BaseRequest.DEFAULT_NONE,
+        pool_timeout: Any = BaseRequest.DEFAULT_NONE,
+    ) -> tuple[int, bytes]:
+        return await self._post(url, request_data.json_parameters if request_data is not None else {}, self._timeout)
+
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> dict[str, Any]:
+        """As the library's, which would log what it cannot read."""
+        try:
+            answer: dict[str, Any] = json.loads(payload)
+        except ValueError as error:
+            raise TelegramError("the answer could not be read") from error
+        return answer
+
+    async def _post(self, url: str, parameters: Mapping[str, Any], seconds: float) -> tuple[int, bytes]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=10))
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=min(self._timeout, 5.0))
+        try:
+            async with self._session.post(url, data=dict(parameters), timeout=limits) as response:
+                payload = await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise _NotSent(type(error).__name__) from error
+        except TimeoutError as error:
+            raise TimedOut from error
+        except aiohttp.ClientError as error:
+            raise _BrokenOff(type(error).__name__) from error
+        if response.status == 429:
+            raise _Flood(_retry_after(payload))
+        if response.status >= 500:
+            raise _InTrouble(response.status)
+        return response.status, payload
+
+
+def _retry_after(payload: bytes) -> float | None:
+    try:
+        seconds = json.loads(payload)["parameters"]["retry_after"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return float(seconds) if isinstance(seconds, int | float) else None
