@@ -36,6 +36,9 @@ HEARTBEAT: Final = 25.0
 GREETING_TIME: Final = 15.0
 """Seconds a new socket has to say hello."""
 
+GOODBYE_TIME: Final = 2.0
+"""Seconds a client has to answer when we close: a phone that has gone must not hold up a restart."""
+
 _LARGEST_FRAME: Final = 256 * 1024
 _BAD_FRAMES: Final = 25
 _TYPING_EVERY: Final = 2.0
@@ -219,8 +222,9 @@ class WebChannel:
 
     async def close(self) -> None:
         """Say goodbye to every socket: their pages come back by themselves. Call it when the application shuts down."""
-        for connection in list(self._open):
-            await connection.close(code=WSCloseCode.GOING_AWAY, message=b"restarting")
+        await asyncio.gather(
+            *(connection.close(code=WSCloseCode.GOING_AWAY, message=b"restarting") for connection in list(self._open))
+        )
 
     def _sockets(self, session_id: str) -> list[_Socket]:
         room = self._rooms.get(session_id)
@@ -231,7 +235,9 @@ class WebChannel:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if not self._same_origin(request):
             raise web.HTTPForbidden(text="This page may not open the chat.")
-        connection = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=_LARGEST_FRAME, compress=False)
+        connection = web.WebSocketResponse(
+            heartbeat=HEARTBEAT, timeout=GOODBYE_TIME, max_msg_size=_LARGEST_FRAME, compress=False
+        )
         await connection.prepare(request)
         self._open.add(connection)
         try:
