@@ -258,16 +258,27 @@ class Outbox:
 
         await self._store.run(work)
 
-    async def seen(self, conversation_id: str, upto: int) -> None:
-        """A web visitor's page has shown everything up to `upto`: the web's delivery receipt."""
+    async def transcript(self, channel: ChannelName, address: str, after: int = 0) -> list[Message]:
+        """Everything said with an address, both ways, in order, from the message after `after`: what a web page replays."""
+        return await self._store.read(
+            lambda session: conversations.address_transcript(session, channel.value, address, after=after)
+        )
+
+    async def seen(self, channel: ChannelName, address: str, upto: int) -> None:
+        """The tenant has been shown everything up to `upto`: the web's delivery receipt."""
         now = self._wall_clock.now()
 
         def work(session: Session) -> None:
-            for message in rows.seen_on_web(session, conversation_id, upto):
+            for message in rows.unseen(session, channel.value, address, upto):
                 if rows.move(session, message.id, DeliveryState.DELIVERED, now=now):
                     clocks.response_delivered(session, self._office, message, now=now)
 
         await self._store.run(work)
+
+    async def backlog(self) -> int:
+        """How many messages are due and not on their way."""
+        now = self._wall_clock.now()
+        return await self._store.read(lambda session: rows.backlog(session, now=now))
 
 
 def _outbound(message: Message) -> Outbound:

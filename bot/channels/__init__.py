@@ -73,14 +73,14 @@ class CannotTell(Exception):
     """The provider offers no way to ask whether it has a message."""
 
 
-Receive = Callable[[Inbound], Awaitable[None]]
+Receive = Callable[[Inbound], Awaitable[object]]
 """Stores the message and decides the answer; when it returns, both are on disk. Raises if they are not."""
 
 Report = Callable[[Receipt], Awaitable[None]]
 """Records a delivery receipt; when it returns, it is on disk."""
 
 
-async def on_disk(work: Awaitable[None]) -> None:
+async def on_disk(work: Awaitable[object]) -> None:
     """Await what `receive` or `report` does, and answer the provider 503 if it fails: then the provider calls again.
 
     Nothing of the failure reaches the provider or the log but its type: a database's message may repeat a tenant's words.

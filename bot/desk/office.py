@@ -1,6 +1,6 @@
 """What every transition needs to know besides the rows: whose policy, whose words, whose randomness."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,6 +20,8 @@ class Office:
     policy: Policy
     wording: Wording
     wall_clock: WallClock
+    numbers: Mapping[str, str]
+    """The national numbers, by their ids in `nlu_data/directory.yml`."""
 
     def id(self) -> str:
         """A fresh id for a row."""
@@ -40,7 +42,7 @@ class Office:
             "next_opening": self.moment_in_words(policy.calendar.next_opening(now), now),
             "privacy_url": policy.privacy_url,
             "complaints_url": policy.complaints_url,
-        }
+        } | {f"number_{name}": number for name, number in self.numbers.items()}
 
     def render(self, says: Sequence[Say], *, channel: str, now: datetime, language: str = "en") -> Rendered:
         """The words of several things said at once, as one message of the channel."""

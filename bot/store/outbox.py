@@ -10,7 +10,8 @@ from sqlmodel import Session, SQLModel
 from bot.messages import DELIVERY_ORDER, DeliveryState
 from bot.store.tables import Message
 
-_MESSAGE = SQLModel.metadata.tables["message"]
+_TABLES = SQLModel.metadata.tables
+_MESSAGE, _CONVERSATION, _ADDRESS = _TABLES["message"], _TABLES["conversation"], _TABLES["address"]
 _EARLIER = _MESSAGE.alias("earlier")
 
 # A message may go when nothing sent earlier to the same conversation is still on its way. An urgent one waits only for
@@ -127,14 +128,20 @@ def get(session: Session, message_id: str) -> Message | None:
     return Message(**row) if row else None
 
 
-def seen_on_web(session: Session, conversation_id: str, upto: int) -> list[Message]:
-    """The outbound messages of a web conversation up to `upto` that were not known to be seen."""
+def unseen(session: Session, channel: str, address: str, upto: int) -> list[Message]:
+    """The outbound messages to an address up to `upto` that are not known to have been seen."""
     rows = session.execute(
-        select(_MESSAGE).where(
-            _MESSAGE.c.conversation_id == conversation_id, _MESSAGE.c.direction == "out", _MESSAGE.c.seq <= upto,
+        select(_MESSAGE)
+        .join(_CONVERSATION, _CONVERSATION.c.id == _MESSAGE.c.conversation_id)
+        .join(_ADDRESS, _ADDRESS.c.id == _CONVERSATION.c.address_id)
+        .where(
+            _ADDRESS.c.channel == channel,
+            _ADDRESS.c.value == address,
+            _MESSAGE.c.direction == "out",
+            _MESSAGE.c.seq <= upto,
             _MESSAGE.c.delivered_at.is_(None),
         )
-    ).mappings()  # fmt: skip
+    ).mappings()
     return [Message(**row) for row in rows]
 
 

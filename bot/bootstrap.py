@@ -1,0 +1,219 @@
+"""The composition root: the only place that names concrete classes, and the only one that knows how they fit together.
+
+Two arguments make the whole product: settings and a wall clock. Provider and database addresses are settings, so a test
+replaces the world by pointing them at local stand-ins.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from bot.beat import Beat, Periodic
+from bot.channels import Channel
+from bot.channels.sms import SmsChannel
+from bot.channels.telegram import TelegramChannel
+from bot.channels.web import WebChannel, WebMessage
+from bot.console import Console
+from bot.desk.office import Office
+from bot.dialogue import EmbeddedEngine, load_project
+from bot.dialogue.classifier import Classifier
+from bot.dialogue.training import model_path
+from bot.flows import actions
+from bot.intake import Intake
+from bot.messages import ChannelName, Choice, Inbound
+from bot.outbox import Outbox
+from bot.settings import Settings
+from bot.sla import Policy, load_policy
+from bot.store import Store, open_store, schema
+from bot.store.tables import Message
+from bot.triage import Triage, load_triage
+from bot.wallclock import WallClock
+from bot.web import application
+from bot.wording import Wording, load_responses
+
+NLU_DATA: Final = Path(__file__).parent.parent / "nlu_data"
+DATA: Final = Path("data")
+_SWEEP_EVERY: Final = 1.0
+"""Seconds between looks for what is due: retries, and what a crash or another process left."""
+
+
+@dataclass
+class Doorstep:
+    """One running Doorstep, put together. `serve` (or a test) starts what it needs of it."""
+
+    settings: Settings
+    wall_clock: WallClock
+    store: Store
+    office: Office
+    triage: Triage
+    intake: Intake
+    outbox: Outbox
+    console: Console
+    web_channel: WebChannel
+    channels: dict[ChannelName, Channel]
+    figures: CollectorRegistry
+    extra_routes: list[web.AbstractRouteDef] = field(default_factory=list)
+
+    def application(self, *, public: bool = True, work: bool = True) -> web.Application:
+        """The aiohttp application. `public` serves tenants, providers and staff; `work` beats."""
+        routes: list[web.AbstractRouteDef] = list(self.extra_routes)
+        if public:
+            for channel in _distinct(self.channels):
+                routes += channel.routes()
+            routes += self.console.routes()
+        app = application(routes, ready=self._ready, figures=self.figures)
+        app.cleanup_ctx.append(lambda _app: self._run(work=work))
+        return app
+
+    async def _run(self, *, work: bool) -> AsyncIterator[None]:
+        """Start in order, stop in reverse: first no new messages, then let sends finish, then the database."""
+        sending = asyncio.create_task(self.outbox.run())
+        receiving = [
+            asyncio.create_task(channel.run()) for channel in _distinct(self.channels) if hasattr(channel, "run")
+        ]
+        beat = Beat([Periodic("outbox", _SWEEP_EVERY, self._sweep)] if work else [])
+        beat.start()
+        self.outbox.nudge()
+        yield
+        beat.stop()
+        for task in (*receiving, sending):
+            task.cancel()
+        await asyncio.gather(sending, *receiving, return_exceptions=True)
+        await self.outbox.close()
+        for channel in _distinct(self.channels):
+            await channel.close()
+        await self.console.close()
+        await self.store.close()
+
+    async def _sweep(self) -> None:
+        self.outbox.nudge()
+        if not self.store.is_sqlite:
+            self.web_channel.nudge()  # another process may have written to a page that is open here
+
+    async def _ready(self) -> Mapping[str, bool | int | str]:
+        try:
+            backlog = await self.outbox.backlog()
+        except Exception:  # whatever keeps the database from answering, we are not ready
+            return {"database": False}
+        return {"database": True, "backlog": backlog, "policy": self.office.policy.id}
+
+
+def assemble(settings: Settings, wall_clock: WallClock) -> Doorstep:
+    """Put a Doorstep together without starting anything.
+
+    Raises SettingsError, PolicyError, ProjectError, TriageError, ResponsesError, ModelError or SchemaTooOld, each of which
+    names what is wrong and where.
+    """
+    policy = load_policy(settings.policy)
+    triage = load_triage(NLU_DATA)
+    office = Office(policy, wording(policy), wall_clock, triage.numbers())
+    engine = embedded_engine()
+    store = open_store(settings.database_url)
+    schema.check(store)
+    figures = CollectorRegistry()
+    received = Counter("doorstep_received", "Messages received", ["channel"], registry=figures)
+    channels: dict[ChannelName, Channel] = {}
+    outbox = Outbox(store, office, channels, wall_clock)
+    changed: list[Callable[[str], None]] = [outbox.nudge]
+
+    def nudge(conversation_id: str) -> None:
+        for tell in changed:
+            tell(conversation_id)
+
+    intake = Intake(store, office, engine, triage, wall_clock, nudge)
+
+    async def receive(inbound: Inbound) -> int:
+        arrived = await intake.receive(inbound)
+        if not arrived.again:
+            received.labels(inbound.channel.value).inc()
+        return arrived.seq
+
+    web_channel = _web_channel(settings, wall_clock, receive, office, outbox, triage)
+    channels[ChannelName.WEB] = web_channel
+    if settings.sms_on:
+        sms = SmsChannel(settings, wall_clock, receive, outbox.report)
+        channels[ChannelName.SMS] = channels[ChannelName.WHATSAPP] = sms
+    if settings.telegram_on:
+        channels[ChannelName.TELEGRAM] = TelegramChannel(settings, wall_clock, receive, outbox.report)
+    console = Console(
+        store, office, wall_clock, nudge,
+        secure_cookies=bool(settings.public_url and settings.public_url.startswith("https")),
+        banners=lambda: banners(policy),
+    )  # fmt: skip
+    changed.append(console.conversation_changed)
+    Gauge("doorstep_sends_in_flight", "Sends under way", registry=figures).set_function(lambda: outbox.in_flight)
+    return Doorstep(
+        settings, wall_clock, store, office, triage, intake, outbox, console, web_channel, channels, figures
+    )
+
+
+async def build(settings: Settings, wall_clock: WallClock) -> web.Application:
+    """The whole product as one aiohttp application; starting and stopping it starts and stops everything."""
+    return assemble(settings, wall_clock).application()
+
+
+def wording(policy: Policy) -> Wording:
+    """The words of the product, as this association says them."""
+    return Wording(load_responses(NLU_DATA / "domain"))
+
+
+def embedded_engine() -> EmbeddedEngine:
+    """The dialogue with its trained classifier; raises ModelError if `doorstep train` has not been run."""
+    project = load_project(NLU_DATA)
+    classifier = Classifier.load(model_path(NLU_DATA, DATA))
+    return EmbeddedEngine(project, classifier, actions(NLU_DATA))
+
+
+def banners(policy: Policy) -> Sequence[str]:
+    """What every member of staff must know before trusting this installation."""
+    texts = []
+    if policy.emergency_phone is None or not policy.emergency_phone.verified:
+        texts.append(
+            "The emergency number of this association has not been verified. Tenants in danger are given the national "
+            "numbers only."
+        )
+    return texts
+
+
+def _web_channel(
+    settings: Settings,
+    wall_clock: WallClock,
+    receive: Callable[[Inbound], Awaitable[int]],
+    office: Office,
+    outbox: Outbox,
+    triage: Triage,
+) -> WebChannel:
+    async def history(session_id: str, after: int) -> Sequence[WebMessage]:
+        messages = await outbox.transcript(ChannelName.WEB, session_id, after)
+        return [_as_shown(each) for each in messages]
+
+    async def acknowledge(session_id: str, seq: int) -> None:
+        await outbox.seen(ChannelName.WEB, session_id, seq)
+
+    return WebChannel(
+        settings, wall_clock,
+        receive=receive, history=history, acknowledge=acknowledge,
+        open_now=lambda: office.policy.calendar.is_open(wall_clock.now()),
+        service_name=office.policy.service_name,
+        numbers=lambda: office.numbers_to_ring(wall_clock.now()),
+        urgent=lambda text: triage.assess(text).advice,
+        privacy_url=office.policy.privacy_url,
+    )  # fmt: skip
+
+
+def _as_shown(message: Message) -> WebMessage:
+    return WebMessage(
+        seq=message.seq, id=message.id if message.direction == "out" else (message.provider_id or "").rpartition(":")[2],
+        author=message.author, name=message.author_name, text=message.text,
+        choices=tuple(Choice(each["label"], each["value"]) for each in message.choices), at=message.created_at,
+        urgent=message.urgent,
+    )  # fmt: skip
+
+
+def _distinct(channels: Mapping[ChannelName, Channel]) -> list[Channel]:
+    return list(dict.fromkeys(channels.values()))

@@ -1,0 +1,71 @@
+"""`doorstep check`: is everything that people may edit fit to be served?"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bot import settings as settings_module
+from bot.bootstrap import NLU_DATA, banners
+from bot.dialogue import DialogueError, action_faults, load_project
+from bot.flows import actions
+from bot.settings import Settings, SettingsError
+from bot.sla import PolicyError, load_policy
+from bot.triage import TriageError, load_triage
+from bot.wording import WordingError, lint_words, load_responses
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "check",
+        help="validate settings, policy, flows, hazards and words",
+        description="Name every fault in settings, policy, flows, hazards and words, with file and line. Exit code 1 if any.",
+    )
+    parser.add_argument(
+        "--live", action="store_true", help="also refuse unverified emergency numbers and development settings"
+    )
+    parser.add_argument("--settings", action="store_true", help="list the settings and what each is for")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.settings:
+        for name, field in Settings.model_fields.items():
+            print(f"{settings_module.PREFIX}{name.upper():28} {field.description}")
+        return 0
+    faults = list(_faults(live=args.live))
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    print(f"{len(faults)} fault{'' if len(faults) == 1 else 's'} found." if faults else "Everything is in order.")
+    return 1 if faults else 0
+
+
+def _faults(*, live: bool) -> Iterator[str]:
+    settings, found = _try(settings_module.load, SettingsError)
+    yield from found
+    policy, found = _try(lambda: load_policy(settings.policy if settings else "berwickshire"), PolicyError)
+    yield from found
+    _, found = _try(lambda: load_triage(NLU_DATA), TriageError)
+    yield from found
+    responses, found = _try(lambda: load_responses(NLU_DATA / "domain"), WordingError)
+    yield from found
+    if responses is not None:
+        yield from (str(fault) for fault in lint_words(responses))
+    project, found = _try(lambda: load_project(NLU_DATA), DialogueError)
+    yield from found
+    if project is not None:
+        yield from (str(fault) for fault in action_faults(project, actions(NLU_DATA)))
+    if live:
+        if settings is not None and settings.dev:
+            yield "environment: DOORSTEP_DEV is on; the phone simulator must not be reachable by the public"
+        if settings is not None and not (settings.public_url or "").startswith("https://"):
+            yield "environment: DOORSTEP_PUBLIC_URL must be an https:// address"
+        if policy is not None:
+            yield from (f"{policy.file}: {text}" for text in banners(policy))
+
+
+def _try(load: Callable[[], Any], expected: type[Exception]) -> tuple[Any, list[str]]:
+    try:
+        return load(), []
+    except expected as error:
+        return None, str(error).splitlines()
