@@ -126,7 +126,7 @@ def _read(document: Document, statutory: Mapping[date, StatutoryDay] | None = No
     document.finish()
     snapshot = _snapshot(document.data, facts["calendar"])
     version = hashlib.sha256(snapshot.encode()).hexdigest()[:12]
-    policy = Policy(**facts, version=version, snapshot=snapshot, file=document.name)
+    policy = Policy(**facts, version=version, snapshot=snapshot, file=document.name, lines=document.places())
     _check_nothing_is_unanswered(document, policy)
     document.finish()
     return policy

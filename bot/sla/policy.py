@@ -2,14 +2,18 @@
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from bot.sla.calendar import WEEKDAYS, Calendar, Period, local
 from bot.sla.commitment import Commitment
 from bot.sla.counting import count
-from bot.sla.errors import UnknownCommitment
+from bot.sla.errors import UnknownCommitment, YearNotCovered
+
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 2200
+"""Beyond these no clock is explained, not even one that needs no calendar: such a date is a slip of the pen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,8 @@ class Policy:
     privacy: Link | None = None
     complaints_page: Link | None = None
     file: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Where a part of the policy stands in its file, by dotted path such as `commitments.text_response`."""
 
     # --- facts
 
@@ -331,7 +337,9 @@ class Policy:
         rule = self.commitment(commitment_id)
         if extended:
             rule = _extended(rule)
-        received = local(received).astimezone(UTC)
+        if not _FIRST_YEAR <= local(received).year <= _LAST_YEAR:
+            raise YearNotCovered(local(received).year, self.calendar.years[0], self.calendar.years[-1])
+        received = received.astimezone(UTC)
         deemed = self.calendar.deemed_received(received) if rule.start == "deemed" else received
         counted = count(self.calendar, rule.n, rule.mode, rule.hol, received, deemed)
         planned = self._planned(rule, deemed, counted.due)
@@ -391,10 +399,8 @@ class Policy:
             why.append("The office was open then, so it counts as received at once.")
         elif not rule.event:
             why.append("This clock does not wait for the office to open: it runs from the moment of arrival.")
-        why.append(f"Promised: {rule.figure} ({rule.clause}). Counting is {rule.counting}.")
-        if first_day is not None:
-            why.append(f"Day 1 is {_day_in_words(first_day)}.")
-        why.extend(f"{_day_in_words(day)} is left out: {reason}." for day, reason in skipped)
+        why.append(f"Promised: {rule.figure} ({rule.clause}). Counted as {rule.counting}.")
+        why.extend(_days_in_order(first_day, skipped))
         if (
             rule.effective_from
             and not rule.in_force(local(received).date())
@@ -414,6 +420,13 @@ class Policy:
             why.append(f"To be confirmed by {self.short_name}: {rule.unverified}.")
         why.append(f"Worked out under policy {self.id}, version {self.version}.")
         return why
+
+
+def _days_in_order(first_day: date | None, skipped: tuple[tuple[date, str], ...]) -> list[str]:
+    steps = [(day, f"{_day_in_words(day)} is left out: {reason}.") for day, reason in skipped]
+    if first_day is not None:
+        steps.append((first_day, f"Day 1 is {_day_in_words(first_day)}."))
+    return [words for _, words in sorted(steps)]
 
 
 def _extended(rule: Commitment) -> Commitment:

@@ -46,6 +46,10 @@ class Document:
             path = path[:-1]
         return self._lines.get(path, 1)
 
+    def places(self) -> dict[str, int]:
+        """The line of every table and key, by dotted path."""
+        return {".".join(str(part) for part in path): line for path, line in self._lines.items()}
+
     def fault(self, path: Path_, reason: str) -> None:
         self.faults.append((self.line(path), reason))
 

@@ -1,0 +1,224 @@
+"""`doorstep policy show | lint | explain`: what is promised, what is wrong with it, and why a date is what it is."""
+
+import argparse
+import json
+import os
+import sys
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bot.sla import Commitment, Explanation, Policy, SlaError, load_policy, shipped_policies
+from bot.sla.calendar import ZONE
+from bot.sla.lint import Finding, Severity, lint
+from bot.sla.policy import in_words
+from bot.wallclock import SystemClock
+
+_PIPED_WIDTH: Final = 230
+"""A pipe has no edge to wrap at: one commitment a line, so that grep works."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `policy` to the command's subparsers; the chosen action is `args.run(args)`."""
+    parser = subparsers.add_parser(
+        "policy",
+        help="the commitments, what is wrong with them, and why a date is what it is",
+        description="What an association promises, as its policy file has it (docs/policy.md).",
+    )
+    actions = parser.add_subparsers(dest="policy_action", metavar="show|lint|explain", required=True)
+
+    show = actions.add_parser("show", help="the commitments as a table")
+    show.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+
+    check = actions.add_parser("lint", help="contradictions and gaps in the policy data; exit 1 if one is an error")
+    check.add_argument("--on", type=_day, metavar="DATE", help="the day to judge by (default: today)")
+    check.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+
+    explain = actions.add_parser("explain", help="when a commitment falls due, and every day skipped with its reason")
+    explain.add_argument(
+        "--commitment", required=True, metavar="ID", help="such as text_response; `policy show` lists them"
+    )
+    explain.add_argument(
+        "--received",
+        required=True,
+        type=_moment,
+        metavar="TIME",
+        help="the starting event, such as 2026-12-24T18:30; local time unless it has an offset",
+    )
+    explain.add_argument("--json", action="store_true", help="the public JSON form")
+
+    for action in (show, check, explain):
+        action.add_argument(
+            "--policy",
+            metavar="NAME|PATH",
+            default=os.environ.get("DOORSTEP_POLICY") or "berwickshire",
+            help=f"{', '.join(shipped_policies())}, or a policy file (default: DOORSTEP_POLICY, else berwickshire)",
+        )
+        action.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the chosen action. 0 if all is well, 1 for a refused policy, commitment or date, or a lint error."""
+    try:
+        policy = load_policy(args.policy)
+        if args.policy_action == "show":
+            return _show(policy, as_json=args.json)
+        if args.policy_action == "lint":
+            return _lint(policy, args.on or SystemClock().now().astimezone(ZONE).date(), as_json=args.json)
+        return _explain(policy, policy.explain(args.commitment, args.received), as_json=args.json)
+    except SlaError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+# --- show
+
+
+def _show(policy: Policy, *, as_json: bool) -> int:
+    if as_json:
+        _print_json(
+            {
+                "policy": policy.id,
+                "name": policy.name,
+                "version": policy.version,
+                "commitments": [_commitment_json(rule) for rule in policy.commitments.values()],
+            }
+        )
+        return 0
+    console = _console()
+    console.print(Text(f"{policy.name} ({policy.id}, version {policy.version})", style="bold"))
+    for source in policy.sources.values():
+        reviewed = f", reviewed {source.reviewed}" if source.reviewed else ""
+        due = f", review due {source.review_due}" if source.review_due else ""
+        console.print(Text(f"  {source.letter}: {source.title}{reviewed}{due}"))
+    console.print(Text(f"Open {policy.hours_in_words()}{' (unverified)' if policy.hours_unverified else ''}"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Commitment", no_wrap=True)
+    table.add_column("Promise", overflow="fold")
+    table.add_column("Figure", no_wrap=True)
+    table.add_column("Counted", overflow="fold")
+    table.add_column("Clause", overflow="fold")
+    table.add_column("Status", no_wrap=True)
+    table.add_column("Unverified", overflow="fold")
+    for rule in policy.commitments.values():
+        status = f"{rule.status}, fallback" if rule.fallback else rule.status
+        cells = (rule.id, rule.title, rule.figure, rule.counting, rule.clause, status, rule.unverified or "")
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    return 0
+
+
+def _commitment_json(rule: Commitment) -> dict[str, Any]:
+    optional = {
+        "repeat": rule.repeat or None,
+        "extension": "agreed" if rule.extension_agreed else rule.extension,
+        "extension_months": rule.extension_months,
+        "fallback": rule.fallback,
+        "unverified": rule.unverified,
+        "note": rule.note,
+        "printed": rule.printed,
+        "law": rule.law,
+        "effective_from": rule.effective_from.isoformat() if rule.effective_from else None,
+        "effective_until": rule.effective_until.isoformat() if rule.effective_until else None,
+    }
+    return {
+        "id": rule.id,
+        "title": rule.title,
+        "n": rule.n,
+        "mode": rule.mode,
+        "start": rule.start,
+        "hol": rule.hol,
+        "met_by": rule.met_by,
+        "clause": rule.clause,
+        "status": rule.status,
+        "figure": rule.figure,
+        "counting": rule.counting,
+    } | {key: value for key, value in optional.items() if value is not None}
+
+
+# --- lint
+
+
+def _lint(policy: Policy, today: date, *, as_json: bool) -> int:
+    findings = lint(policy, today)
+    if as_json:
+        _print_json({"policy": policy.id, "on": today.isoformat(), "findings": [_finding_json(f) for f in findings]})
+    else:
+        for finding in findings:
+            print(f"{policy.file}:{finding.line}: {finding.severity}: [{finding.code}] {finding.text}")
+        counts = {severity: sum(f.severity is severity for f in findings) for severity in Severity}
+        print(f"{policy.id}: " + ", ".join(f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in counts.items()))
+    return 1 if any(finding.severity is Severity.ERROR for finding in findings) else 0
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "severity": finding.severity.value,
+        "code": finding.code,
+        "line": finding.line,
+        "commitments": list(finding.commitments),
+        "text": finding.text,
+    }
+
+
+# --- explain
+
+
+def _explain(policy: Policy, proof: Explanation, *, as_json: bool) -> int:
+    if as_json:
+        _print_json(proof.as_json())
+        return 0
+    rule = policy.commitments[proof.commitment]
+    console = _console()
+    console.print(Text(f"{rule.id}: {rule.title}", style="bold"))
+    console.print(Text(f"{policy.name}, {proof.clause}"))
+    console.print()
+    rows = [
+        ("Received" if rule.event is None else rule.event.replace("_", " ").capitalize(), in_words(proof.received)),
+        ("Counts as received", in_words(proof.deemed_received)),
+        ("Due", in_words(proof.due)),
+    ]
+    if proof.planned != proof.due:
+        rows.append(("Plan to act by", in_words(proof.planned)))
+    for label, words in rows:
+        console.print(Text(f"{label + ':':<24}{words}"))
+    console.print()
+    console.print(Text("Why", style="bold"))
+    for number, step in enumerate(proof.why, start=1):
+        console.print(Text(f"{number:>3}. {step}"))
+    return 0
+
+
+# --- reading and printing
+
+
+def _moment(text: str) -> datetime:
+    """A moment given on the command line: local time in Scotland unless it carries an offset."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        if moment.tzinfo is None:
+            # A repeated autumn hour means the first one; a time that spring leaves out is shifted forward.
+            moment = moment.replace(tzinfo=ZONE, fold=0)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a moment such as 2026-12-24T18:30") from error
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-12-24") from error
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_PIPED_WIDTH)
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, ensure_ascii=False, indent=2))
