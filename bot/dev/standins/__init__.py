@@ -47,15 +47,15 @@ class Fault:
 
 
 class Faults:
-    """The faults that the next sends meet, one each, in order."""
+    """The faults that the next sends meet, one each, in order; None is a send that goes well."""
 
     def __init__(self) -> None:
-        self._next: deque[Fault] = deque()
+        self._next: deque[Fault | None] = deque()
         self._held = 0
         self._changed = asyncio.Condition()
         self._released = asyncio.Event()
 
-    def add(self, *faults: Fault) -> None:
+    def add(self, *faults: Fault | None) -> None:
         self._next.extend(faults)
 
     def take(self) -> Fault | None:

@@ -5,6 +5,7 @@ Chats are numbers. What a person does in one reaches the bot by webhook once the
 """
 
 import asyncio
+import io
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -178,7 +179,7 @@ class TelegramStandIn:
         address = self.deliver_to + str(self.webhook["url"]).removeprefix(self._public_url)
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
-        async with self._session.post(address, data=body, headers=headers) as response:
+        async with self._session.post(address, data=io.BytesIO(body), headers=headers) as response:
             await response.read()
             return response.status
 

@@ -5,6 +5,7 @@ Phones are numbers. What a phone writes is posted to the bot the way Twilio woul
 """
 
 import asyncio
+import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
@@ -199,7 +201,7 @@ class TwilioStandIn:
         signed = self._validator.compute_signature(url, params) if signature is None else signature
         headers = {"X-Twilio-Signature": signed} if signed else {}
         headers["Content-Type"] = "application/x-www-form-urlencoded; charset=UTF-8"
-        payload: Any = body if body is not None else aiohttp.FormData(dict(params))()
+        payload = io.BytesIO(body if body is not None else urlencode(params).encode())
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
         async with self._session.post(self.deliver_to + path, data=payload, headers=headers) as response:
