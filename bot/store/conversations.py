@@ -51,12 +51,12 @@ _FINISH = (
     .values(state=bindparam("new_state"), detail=bindparam("new_detail", type_=_MESSAGE.c.detail.type))
 )
 _ON_CONFLICT = {
-    "sqlite": sqlite_insert(_MESSAGE).on_conflict_do_nothing(
-        index_elements=["channel", "provider_id"], index_where=_MESSAGE.c.direction == "in"
-    ),
-    "postgresql": postgres_insert(_MESSAGE).on_conflict_do_nothing(
-        index_elements=["channel", "provider_id"], index_where=_MESSAGE.c.direction == "in"
-    ),
+    "sqlite": sqlite_insert(_MESSAGE)
+    .on_conflict_do_nothing(index_elements=["channel", "provider_id"], index_where=_MESSAGE.c.direction == "in")
+    .returning(_MESSAGE.c.id),
+    "postgresql": postgres_insert(_MESSAGE)
+    .on_conflict_do_nothing(index_elements=["channel", "provider_id"], index_where=_MESSAGE.c.direction == "in")
+    .returning(_MESSAGE.c.id),
 }
 
 
@@ -122,8 +122,7 @@ def start(session: Session, channel: str, address: str, *, ids: Sequence[str], n
 def add_inbound(session: Session, message: Message) -> bool:
     """Store an inbound message; False if the same one (channel and provider id) is stored already."""
     statement = _ON_CONFLICT[session.get_bind().dialect.name]
-    result = cast("CursorResult[Any]", session.execute(statement, message.model_dump()))
-    return result.rowcount == 1
+    return session.execute(statement, message.model_dump()).first() is not None
 
 
 def finish_inbound(session: Session, message: Message) -> None:
