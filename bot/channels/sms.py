@@ -10,6 +10,7 @@ carries the status callback and its id stands for all. A send that is tried agai
 asks Twilio first which parts it already has, so a crash half way through repeats nothing.
 """
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -403,13 +404,22 @@ class _Transport(AsyncHttpClient):  # type: ignore[misc]
             ) as response:
                 text = await response.text()
                 if response.status == 429 or response.status >= 500:
-                    raise _Busy(response.status, str(response.status), _seconds(response.headers.get(hdrs.RETRY_AFTER)))
+                    raise _Busy(response.status, _code(text), _seconds(response.headers.get(hdrs.RETRY_AFTER)))
                 return Response(response.status, text, response.headers)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise _NotSent(type(error).__name__) from error
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _code(answer: str) -> str | None:
+    """Twilio's error code in an answer; a gateway in front of Twilio answers without one, and not in JSON."""
+    try:
+        code = json.loads(answer)["code"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return str(code)
 
 
 def _seconds(header: str | None) -> float | None:

@@ -22,8 +22,8 @@ from bot.wallclock import HandClock
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PUBLIC_URL = "https://chat.example.org"
-PATIENCE = 0.25
-"""Seconds a channel waits for its provider here."""
+PATIENT, IMPATIENT = 10.0, 0.4
+"""Seconds a channel waits for its provider; impatient where the provider is going to say nothing."""
 NOBODY_LISTENS = "http://127.0.0.1:9"
 
 
@@ -66,6 +66,10 @@ class Case(Protocol):
         ...
 
     def build(self, settings: Settings) -> Channel: ...
+    def impatient(self) -> Channel:
+        """The channel once more, giving its provider little time."""
+        ...
+
     def elsewhere(self) -> Channel:
         """The channel, pointed at an address where nobody listens."""
         ...
@@ -131,8 +135,8 @@ class TwilioCase:
 
     async def open(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        api_url = await self.provider.start()
-        self.channel = self.build(self.settings.model_copy(update={"twilio_api_url": api_url}))
+        self.live = self.settings.model_copy(update={"twilio_api_url": await self.provider.start()})
+        self.channel = self.build(self.live)
         self.bot = await served(self.channel)
         self.provider.deliver_to = self.bot.url
 
@@ -141,8 +145,11 @@ class TwilioCase:
         await self.bot.close()
         await self.provider.close()
 
-    def build(self, settings: Settings) -> SmsChannel:
-        return SmsChannel(settings, self.clock, self.ledger.receive, self.ledger.report, timeout=PATIENCE)
+    def build(self, settings: Settings, timeout: float = PATIENT) -> SmsChannel:
+        return SmsChannel(settings, self.clock, self.ledger.receive, self.ledger.report, timeout=timeout)
+
+    def impatient(self) -> SmsChannel:
+        return self.build(self.live, IMPATIENT)
 
     def unusable(self) -> list[Settings]:
         return [
@@ -234,8 +241,8 @@ class TelegramCase:
 
     async def open(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        api_url = await self.provider.start()
-        self.channel = self.build(self.settings.model_copy(update={"telegram_api_url": api_url}))
+        self.live = self.settings.model_copy(update={"telegram_api_url": await self.provider.start()})
+        self.channel = self.build(self.live)
         self.bot = await served(self.channel)
         self.provider.deliver_to = self.bot.url
         await self.channel.start()
@@ -245,8 +252,11 @@ class TelegramCase:
         await self.bot.close()
         await self.provider.close()
 
-    def build(self, settings: Settings) -> TelegramChannel:
-        return TelegramChannel(settings, self.clock, self.ledger.receive, self.ledger.report, timeout=PATIENCE)
+    def build(self, settings: Settings, timeout: float = PATIENT) -> TelegramChannel:
+        return TelegramChannel(settings, self.clock, self.ledger.receive, self.ledger.report, timeout=timeout)
+
+    def impatient(self) -> TelegramChannel:
+        return self.build(self.live, IMPATIENT)
 
     def unusable(self) -> list[Settings]:
         return [self.settings.model_copy(update={name: None}) for name in ("telegram_token", "telegram_secret")]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from channel_cases import CASES, WITH_RECEIPTS, Case, Ledger, outbound
 
-from bot.channels import CannotTell, ChannelError, PermanentFailure, TemporaryFailure, UnknownOutcome
+from bot.channels import CannotTell, Channel, ChannelError, PermanentFailure, TemporaryFailure, UnknownOutcome
 from bot.dev.standins import Fault
 from bot.messages import ChannelName, Content, DeliveryState, Keyword, Receipt
 from bot.settings import SettingsError
@@ -180,12 +180,22 @@ async def test_nobody_listening_is_known_not_to_have_the_message(case: Case):
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-@pytest.mark.parametrize("fault", [Fault.hold, Fault.drop])
-async def test_silence_from_the_provider_is_an_unknown_outcome(case: Case, fault: type[Fault], accepted: bool):
-    case.faults.add(fault(accepted=accepted))  # type: ignore[call-arg]
+async def test_silence_from_the_provider_is_an_unknown_outcome(case: Case, accepted: bool):
+    case.faults.add(Fault.hold(accepted=accepted))
+    await _loses_touch(case, case.impatient(), accepted)
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_a_connection_that_breaks_off_is_an_unknown_outcome(case: Case, accepted: bool):
+    case.faults.add(Fault.drop(accepted=accepted))
+    await _loses_touch(case, case.channel, accepted)
+
+
+async def _loses_touch(case: Case, channel: Channel, accepted: bool) -> None:
     message = outbound(case, TEXT)
     with pytest.raises(UnknownOutcome):
-        await case.channel.send(message)
+        await channel.send(message)
+    await channel.close()
     assert case.arrived() == ([TEXT] if accepted else [])
     if not case.can_be_asked:
         with pytest.raises(CannotTell):
@@ -256,15 +266,13 @@ async def test_no_secret_and_nothing_of_the_tenant_reaches_the_log_or_an_error(
     message = outbound(case, "my secret sorrow")
     await case.channel.send(message)
     refusals = [Fault.refuse(status) for status in (400, 401, 403, 429, 500)]
-    case.faults.add(*refusals, Fault.hold(accepted=True), Fault.drop(accepted=False))
-    for _ in range(len(refusals) + 2):
+    case.faults.add(*refusals, Fault.drop(accepted=False), Fault.hold(accepted=True))
+    impatient, elsewhere = case.impatient(), case.elsewhere()
+    for channel in [case.channel] * (len(refusals) + 1) + [impatient, elsewhere]:
         with pytest.raises(ChannelError) as failure:
-            await case.channel.send(message)
+            await channel.send(message)
         errors.append(failure.value)
-    elsewhere = case.elsewhere()
-    with pytest.raises(ChannelError) as failure:
-        await elsewhere.send(message)
-    errors.append(failure.value)
+    await impatient.close()
     await elsewhere.close()
     try:
         await case.channel.find_sent(message)

@@ -72,6 +72,8 @@ class TelegramStandIn:
         """Who has written to the bot: it cannot write to anyone else."""
         self.requests = 0
         """How many sends the bot has tried, refused ones included."""
+        self.fetches = 0
+        """How often the bot has asked for updates."""
         self.faults = Faults()
         self.watch: Callable[[TelegramMessage], None] = lambda message: None
         """Called with every message and whenever one changes: a simulator redraws then."""
@@ -200,6 +202,12 @@ class TelegramStandIn:
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: not self.waiting)
 
+    async def until_asked(self, within: float = 10.0) -> None:
+        """Wait until the bot next asks for updates; raises TimeoutError."""
+        async with asyncio.timeout(within), self._changed:
+            before = self.fetches
+            await self._changed.wait_for(lambda: self.fetches > before)
+
     # --- the Bot API
 
     async def _call(self, request: web.Request) -> web.Response:
@@ -234,6 +242,7 @@ class TelegramStandIn:
         if self.webhook:
             return _no(409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook first")
         async with self._changed:
+            self.fetches += 1
             offset = int(given.get("offset", 0))
             self.waiting = [update for update in self.waiting if update["update_id"] >= offset]
             self._changed.notify_all()

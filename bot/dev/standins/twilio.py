@@ -241,6 +241,10 @@ class TwilioStandIn:
             await self._arrived.wait_for(lambda: len(self.sent_to(number)) >= count)
         return self.sent_to(number)
 
+    async def settled(self) -> None:
+        """Wait until every delivery that is reported by itself has been."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     # --- the REST API
 
     async def _create(self, request: web.Request) -> web.Response:
