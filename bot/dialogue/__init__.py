@@ -1,11 +1,13 @@
 """Dialogue: Rasa's conventions in process. A message in, things to say and do out (`docs/dialogue-engine.md`)."""
 
+from bot.dialogue.classifier import Classifier
 from bot.dialogue.engine import EmbeddedEngine, Interpreter, action_faults
 from bot.dialogue.errors import DialogueError, EngineError, ModelError, ProjectError
 from bot.dialogue.project import OUT_OF_SCOPE, Example, Project, load_examples, load_project
 
 __all__ = [
     "OUT_OF_SCOPE",
+    "Classifier",
     "DialogueError",
     "EmbeddedEngine",
     "EngineError",

@@ -86,16 +86,12 @@ def merge(files: Iterable[Located], faults: Faults) -> Domain:
         unknown_keys(file, _TOP_KEYS, "domain", faults)
         for key, part in file.items():
             if key in {"intents", "entities", "actions"}:
-                _names(part, {"intents": domain.intents, "entities": domain.entities, "actions": domain.actions}[key],
-                       str(key), faults)  # fmt: skip
-            elif key == "slots":
-                _collect(part, slot_sources, domain.slot_places, "slot", faults)
-            elif key == "forms":
-                _collect(part, form_sources, domain.form_places, "form", faults)
-            elif key == "responses":
-                _responses(part, domain, plain["responses"], faults)
-            elif key == "session_config":
-                _session(part, faults)
+                _names(part, getattr(domain, key), str(key), faults)
+        sections = (("slots", slot_sources, domain.slot_places), ("forms", form_sources, domain.form_places))
+        for name, sources, places in sections:
+            _collect(file.get(name), sources, places, name, faults)
+        _responses(file.get("responses"), domain, plain["responses"], faults)
+        _session(file.get("session_config"), faults)
     for name, source in slot_sources.items():
         slot = _slot(name, source, domain, form_sources, faults)
         if slot is not None:
@@ -154,22 +150,26 @@ def _names(part: Located, into: dict[str, Place], what: str, faults: Faults) -> 
             faults.add(item.place, f"{item.value} is not supported")
 
 
-def _collect(part: Located, into: dict[str, Located], places: dict[str, Place], what: str, faults: Faults) -> None:
-    if part.value is None:
+def _collect(
+    part: Located | None, into: dict[str, Located], places: dict[str, Place], what: str, faults: Faults
+) -> None:
+    if part is None or part.value is None:
         return
     if not isinstance(part.value, dict):
-        faults.add(part.place, f"{what}s is not a mapping of names")
+        faults.add(part.place, f"{what} is not a mapping of names")
         return
     for name, source in part.items():
         name = str(name)
         if name in into:
-            faults.add(part.key_place(name), f"{what} {name} is already given at {places[name]}")
+            faults.add(part.key_place(name), f"{what}: {name} is already given at {places[name]}")
             continue
         into[name] = source
         places[name] = part.key_place(name)
 
 
-def _session(part: Located, faults: Faults) -> None:
+def _session(part: Located | None, faults: Faults) -> None:
+    if part is None:
+        return
     if not unknown_keys(part, {"session_expiration_time", "carry_over_slots_to_new_session"}, "session_config", faults):
         return
     expiry = part.get("session_expiration_time")
@@ -177,8 +177,8 @@ def _session(part: Located, faults: Faults) -> None:
         faults.add(part.place, "session_config: sessions are not supported; session_expiration_time must be 0")
 
 
-def _responses(part: Located, domain: Domain, plain: dict[str, Any], faults: Faults) -> None:
-    if part.value is None:
+def _responses(part: Located | None, domain: Domain, plain: dict[str, Any], faults: Faults) -> None:
+    if part is None or part.value is None:
         return
     if not isinstance(part.value, dict):
         faults.add(part.place, "responses is not a mapping of keys")

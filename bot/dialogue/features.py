@@ -1,0 +1,153 @@
+"""From a text to counted features: the one function that training and serving share, so that they cannot drift apart.
+
+Three blocks: words and pairs of words, letters within words, and the concepts of the lexicons (`concept` features let
+the Scots or misspelt word that no example used count as the plain one that many did).
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from bot.dialogue.errors import ModelError
+
+BLOCKS: Final = ("words", "letters", "concepts")
+"""The blocks of features, each scaled to length 1 by itself before they are joined."""
+
+_APOSTROPHES: Final = re.compile("[’‘`´ʼ']")
+_REPEATED: Final = re.compile(r"([a-z])\1{2,}")
+_WORD: Final = re.compile(r"[a-z]+|\d+|[^\W\d_a-z]+|[?£]")
+_SPOKEN: Final = {
+    "u": "you", "ur": "your", "r": "are", "plz": "please", "pls": "please", "thx": "thanks", "ty": "thanks",
+    "tmrw": "tomorrow", "tmw": "tomorrow", "2moro": "tomorrow", "tomoro": "tomorrow", "wk": "week", "wks": "weeks",
+    "appt": "appointment", "appts": "appointments", "hse": "house", "msg": "message", "txt": "text", "bc": "because",
+    "cos": "because", "cuz": "because", "coz": "because", "abt": "about", "rly": "really", "ppl": "people",
+    "sum1": "someone", "no1": "nobody", "b4": "before", "gd": "good", "dnt": "dont", "cud": "could", "wud": "would",
+    "shud": "should", "wat": "what", "wen": "when", "wid": "with", "n": "and", "y": "why", "asap": "asap",
+    "bday": "birthday", "rent's": "rents", "mins": "minutes", "hrs": "hours", "nd": "and", "da": "the", "dis": "this",
+}  # fmt: skip
+_SUFFIXES: Final = ("ing", "in", "ed", "es", "s", "d")
+_LONGEST_TEXT: Final = 2000
+"""Letters read of one message. Longer ones are pasted letters; their intent stands near the top."""
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text, small, without accents and apostrophes, text-speak spelt out, numbers as `#` per figure."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text)
+        text = "".join(letter for letter in text if not unicodedata.combining(letter))
+    text = _APOSTROPHES.sub("", text[:_LONGEST_TEXT].lower())
+    text = _REPEATED.sub(r"\1\1", text)
+    found = []
+    for word in _WORD.findall(text):
+        if word[0].isdigit():
+            found.append("#" * min(len(word), 6))
+        else:
+            found.append(_SPOKEN.get(word, word))
+    return found
+
+
+def word_features(words: Sequence[str]) -> list[str]:
+    """Words and pairs of neighbours, with the ends of the text marked."""
+    return [*words, *(f"{one} {other}" for one, other in zip(("<", *words), (*words, ">"), strict=True))]
+
+
+def letter_features(words: Sequence[str]) -> list[str]:
+    """Runs of 2 to 5 letters within each word and its edges."""
+    found = []
+    for word in words:
+        padded = f" {word} "
+        size = len(padded)
+        for length in range(2, 6):
+            if size <= length:
+                found.append(padded)
+                break
+            found.extend([padded[start : start + length] for start in range(size - length + 1)])
+    return found
+
+
+class Lexicon:
+    """The concepts of `lexicons/*.yml`, found in words however they are inflected or slightly misspelt."""
+
+    def __init__(self, concepts: Mapping[str, Iterable[str]]) -> None:
+        self.concepts = {concept: tuple(phrases) for concept, phrases in concepts.items()}
+        self._phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        self._known: set[str] = set()
+        for concept, phrases in self.concepts.items():
+            for phrase in phrases:
+                words = tuple(tokens(phrase))
+                if words:
+                    self._phrases.setdefault(words[0], []).append((words, concept))
+                    self._known.update(words)
+        self._near: dict[str, str] = {}
+        for word in sorted(self._known):
+            if len(word) >= 5:
+                for key in _one_left_out(word):
+                    self._near.setdefault(key, word)
+        self._spelt: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._phrases)
+
+    def find(self, words: Sequence[str]) -> list[str]:
+        """The concepts of a text, each as often as it occurs."""
+        if not self._phrases:
+            return []
+        read = [self._read(word) for word in words]
+        found = []
+        for start, word in enumerate(read):
+            for phrase, concept in self._phrases.get(word, ()):
+                if tuple(read[start : start + len(phrase)]) == phrase:
+                    found.append(concept)
+        return found
+
+    def _read(self, word: str) -> str:
+        if word in self._known or len(word) < 4:
+            return word
+        known = self._spelt.get(word)
+        if known is None:
+            if len(self._spelt) > 20_000:
+                self._spelt.clear()
+            known = self._spelt[word] = self._guess(word)
+        return known
+
+    def _guess(self, word: str) -> str:
+        for suffix in _SUFFIXES:
+            stem = word.removesuffix(suffix)
+            if stem != word and len(stem) >= 3:
+                for candidate in (stem, stem + "e", stem[:-1] if stem[-1] == stem[-2] else stem):
+                    if candidate in self._known:
+                        return candidate
+        if len(word) >= 5:
+            for key in (word, *_one_left_out(word)):
+                near = self._near.get(key)
+                if near is not None and near[0] == word[0] and abs(len(near) - len(word)) <= 1:
+                    return near
+        return word
+
+
+def _one_left_out(word: str) -> list[str]:
+    return [word, *(word[:index] + word[index + 1 :] for index in range(len(word)))]
+
+
+def load_lexicon(folder: Path) -> Lexicon:
+    """The lexicon of `folder/*.yml` (`concepts:` mapping an id to words and phrases); empty if there is none."""
+    concepts: dict[str, list[str]] = {}
+    for file in sorted(folder.glob("*.yml")):
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
+        entries = content.get("concepts") if isinstance(content, dict) else None
+        if not isinstance(entries, dict):
+            raise ModelError(f"{file}:1: a lexicon is a mapping with the key concepts")
+        for concept, phrases in entries.items():
+            if isinstance(phrases, list):
+                concepts.setdefault(str(concept), []).extend(phrase for phrase in phrases if isinstance(phrase, str))
+    return Lexicon(concepts)
+
+
+def features(text: str, lexicon: Lexicon) -> tuple[list[str], list[str], list[str]]:
+    """The features of a text by block (see `BLOCKS`), each as often as it occurs."""
+    words = tokens(text)
+    return word_features(words), letter_features(words), lexicon.find(words)
