@@ -11,8 +11,9 @@
 A channel is a plain class with these parts (no base class: shared code is a function):
 
 - `name: ChannelName`;
-- arrival: `routes()` (aiohttp route definitions) and/or `run(stop)` (a long-running receiver); both hand every
-  parsed message to the `receive` callable the channel was built with, and answer the provider only after it returns;
+- arrival: `routes()` (aiohttp route definitions) and/or `run()` (a coroutine that sees to it that messages arrive, started
+  with the application and cancelled with it); both hand every parsed message to the `receive` callable the channel was
+  built with, and answer the provider only after it returns (`on_disk`);
 - departure: `async send(message) -> str`, the provider's id, or one of the errors below;
 - `async find_sent(message) -> str | None`: the provider's id of a send whose outcome is unknown, None when the provider
   surely does not have it; raises `CannotTell` when it cannot be asked;
@@ -20,9 +21,10 @@ A channel is a plain class with these parts (no base class: shared code is a fun
 - `async close()`.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -76,7 +78,7 @@ class CannotTell(Exception):
 Receive = Callable[[Inbound], Awaitable[object]]
 """Stores the message and decides the answer; when it returns, both are on disk. Raises if they are not."""
 
-Report = Callable[[Receipt], Awaitable[None]]
+Report = Callable[[Receipt], Awaitable[object]]
 """Records a delivery receipt; when it returns, it is on disk."""
 
 
@@ -88,7 +90,7 @@ async def on_disk(work: Awaitable[object]) -> None:
     try:
         await work
     except Exception as error:
-        log.error("a call was not stored; the provider will repeat it", extra={"error": type(error).__name__})
+        log.error("call_not_stored", extra={"error": type(error).__name__})
         raise web.HTTPServiceUnavailable(text="not stored; call again") from error
 
 
@@ -105,3 +107,12 @@ class Channel(Protocol):
     async def find_sent(self, message: Outbound) -> str | None: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class Receiver(Protocol):
+    """A channel with something to do of its own accord: fetch messages, or tell its provider where to bring them."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set. Never raises for what a provider does: it tries again."""
+        ...

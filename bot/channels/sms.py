@@ -237,7 +237,7 @@ class SmsChannel:
         except Unreadable as error:
             raise web.HTTPBadRequest(text=str(error)) from error
         if receipt is None:
-            log.warning("a status of a kind we do not know", extra={"provider_id": params.get("MessageSid")})
+            log.warning("status_unknown", extra={"provider_id": params.get("MessageSid")})
         else:
             await on_disk(self._report(receipt))
         return web.Response(text=_EMPTY_TWIML, content_type="text/xml")
@@ -255,7 +255,7 @@ class SmsChannel:
             raise web.HTTPBadRequest(text="not a form") from error
         # Behind a proxy the address we see is not the one Twilio called, so it is put together from the public one.
         if not signature or not self._validator.validate(self._public_url + request.raw_path, params, signature):
-            log.warning("a call to %s was refused: not signed by Twilio", request.path)
+            log.warning("call_refused", extra={"path": request.path})
             raise web.HTTPForbidden(text="not signed by Twilio")
         return params
 

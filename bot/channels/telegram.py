@@ -16,9 +16,9 @@ import asyncio
 import hmac
 import json
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
@@ -62,8 +62,6 @@ from bot.wallclock import WallClock
 
 log = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
-
 MAX_LENGTH: Final = 4096
 """Counted in UTF-16 units."""
 
@@ -76,6 +74,7 @@ _API: Final = "https://api.telegram.org"
 _DATA_BYTES: Final = 64
 _BY_PLACE: Final = "#"
 _POLL_SECONDS: Final = 25
+_FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 60.0
 _REMEMBERED: Final = 1000
 _MALFORMED: Final = (TypeError, ValueError, KeyError, AttributeError, OverflowError, OSError)
@@ -263,6 +262,7 @@ class TelegramChannel:
         self._http = _Transport(timeout)
         self._client: Bot | None = None
         self._parts_out: dict[str, int] = {}
+        self._offset: int | None = None
         # The library logs its token, and every word it sends, at debug level.
         logging.getLogger("telegram.Bot").addFilter(_not_for_the_log)
 
@@ -285,6 +285,19 @@ class TelegramChannel:
         except TelegramError as error:
             raise _failure(error) from None
 
+    async def _be_called(self, stop: asyncio.Event) -> None:
+        """Tell Telegram where to call us, as often as it takes."""
+        pause = 1.0
+        while not stop.is_set():
+            try:
+                await self.start()
+                return
+            except ChannelError as error:
+                log.warning("the webhook could not be set", extra={"error": type(error).__name__, "pause": pause})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
     async def close(self) -> None:
         await self._http.shutdown()
 
@@ -296,7 +309,7 @@ class TelegramChannel:
     async def _arrive(self, request: web.Request) -> web.Response:
         given = request.headers.get("X-Telegram-Bot-Api-Secret-Token", "")
         if not self._secret or not hmac.compare_digest(given.encode(), self._secret.encode()):
-            log.warning("a call to %s was refused: without Telegram's secret", request.path)
+            log.warning("call_refused", extra={"path": request.path})
             raise web.HTTPForbidden(text="not from Telegram")
         try:
             raw = json.loads(await request.read())
@@ -306,32 +319,56 @@ class TelegramChannel:
         await self._store(raw, inbound)
         return web.Response()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Fetch messages until `stop` is set. Telegram is told that it may forget an update only after `receive` has
-        stored it, so one that could not be stored comes again."""
-        offset: int | None = None
-        pause = 0.25
-        webhook_gone = False
+    async def run(self, stop: asyncio.Event | None = None) -> None:
+        """See to it that messages arrive, until `stop` is set or the task is cancelled; out of reach, Telegram is tried
+        again and again.
+
+        With a public address that is done once Telegram knows it. Without one, messages are fetched: Telegram is told
+        that it may forget an update only after `receive` has stored it, so one that could not be stored comes again.
+        """
+        stop = stop or asyncio.Event()
+        if self.polls:
+            await self._persist(stop, self._no_webhook)
+            while not stop.is_set():
+                await self._persist(stop, self._fetch)
+        else:
+            await self._persist(stop, self.start)
+
+    async def _persist(self, stop: asyncio.Event, step: Callable[[], Awaitable[None]]) -> None:
+        """Do `step` until it succeeds, can never succeed, or `stop` is set."""
+        pause = _FIRST_PAUSE
         while not stop.is_set():
             try:
-                if not webhook_gone:
-                    await self._bot.delete_webhook(drop_pending_updates=False)
-                    webhook_gone = True
-                updates = self._http.updates(f"{self._api_url}/bot{self._token}/getUpdates", offset)
-                for raw in await _unless(stop, updates) or ():
-                    await self._store(raw, _parse_or_pass_over(raw))
-                    offset = raw["update_id"] + 1
-                pause = 0.25
-            except (TelegramError, web.HTTPServiceUnavailable) as error:
-                log.warning("messages could not be fetched", extra={"error": type(error).__name__, "pause": pause})
-                wait = error.retry_after if isinstance(error, _Flood) and error.retry_after else pause
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), wait)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                await _unless(stop, step())
+                return
+            except PermanentFailure:
+                log.error("telegram_refuses_us", extra={"step": step.__name__})
+                return
+            except (ChannelError, web.HTTPServiceUnavailable) as error:
+                wait = error.retry_after if isinstance(error, TemporaryFailure) and error.retry_after else pause
+                log.warning("telegram_tried_again", extra={"error": str(error), "step": step.__name__, "wait": wait})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _no_webhook(self) -> None:
+        try:
+            await self._bot.delete_webhook(drop_pending_updates=False)
+        except TelegramError as error:
+            raise _failure(error) from None
+
+    async def _fetch(self) -> None:
+        try:
+            updates = await self._http.updates(f"{self._api_url}/bot{self._token}/getUpdates", self._offset)
+        except TelegramError as error:
+            raise _failure(error) from None
+        for raw in updates:
+            await self._store(raw, _parse_or_pass_over(raw))
+            self._offset = raw["update_id"] + 1
 
     async def _store(self, raw: Mapping[str, Any], inbound: Inbound | None) -> None:
         if inbound is None:
-            log.info("an update was passed over", extra={"update_id": raw.get("update_id")})
+            log.info("update_passed_over", extra={"update_id": raw.get("update_id")})
         else:
             await on_disk(self._receive(inbound))
         query = raw.get("callback_query")
@@ -454,12 +491,13 @@ def _not_for_the_log(record: logging.LogRecord) -> bool:
     return record.levelno > logging.INFO
 
 
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | None:
-    """The result of `work`; None if `stop` is set first, and then `work` is cancelled."""
+async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
+    """Await `work`; if `stop` is set first, cancel it."""
     working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
+        if working.done():
+            working.result()
     finally:
         for task in (working, stopped):
             task.cancel()

@@ -291,4 +291,4 @@ async def test_no_secret_and_nothing_of_the_tenant_reaches_the_log_or_an_error(
     said = "\n".join([*written, *(f"{error} {error!r} {error.__cause__!r}" for error in errors)])
     private = ["sorrow", "look at this", case.address, case.address.removeprefix("+44")]
     assert [word for word in [*case.secrets, *private] if word in said] == []
-    assert any("was refused" in line for line in written), "nothing was logged at all"
+    assert any("call_refused" in line for line in written), "nothing was logged at all"

@@ -296,6 +296,24 @@ async def test_buttons_stand_under_the_last_part(telegram: TelegramCase):
     assert [len(sent.buttons) for sent in telegram.provider.sent_to(CHAT)] == [0, 2]
 
 
+async def test_telegram_out_of_reach_at_the_start_is_tried_until_it_answers(ledger: Ledger):
+    case = TelegramCase()
+    case.provider.faults_elsewhere.add(Fault.refuse(502), Fault.drop(accepted=False))
+    api_url = await case.provider.start()
+    case.ledger = ledger
+    channel = case.build(case.settings.model_copy(update={"telegram_api_url": api_url}))
+    await asyncio.wait_for(channel.run(), 5)
+    assert case.provider.webhook["url"] == f"{PUBLIC_URL}/channels/telegram"
+    await channel.close()
+    await case.provider.close()
+
+
+async def test_an_address_telegram_will_not_call_is_not_tried_for_ever(telegram: TelegramCase):
+    telegram.provider.faults_elsewhere.add(Fault.refuse(400))
+    assert isinstance(telegram.channel, TelegramChannel)
+    await asyncio.wait_for(telegram.channel.run(), 5)
+
+
 async def test_start_says_when_telegram_is_out_of_reach(telegram: TelegramCase):
     elsewhere = telegram.elsewhere()
     with pytest.raises(TemporaryFailure):

@@ -75,6 +75,9 @@ class TelegramStandIn:
         self.fetches = 0
         """How often the bot has asked for updates."""
         self.faults = Faults()
+        """What befalls the next sends."""
+        self.faults_elsewhere = Faults()
+        """What befalls the next calls of all other methods."""
         self.watch: Callable[[TelegramMessage], None] = lambda message: None
         """Called with every message and whenever one changes: a simulator redraws then."""
         self._pressed: set[str] = set()
@@ -216,7 +219,10 @@ class TelegramStandIn:
         method = self._methods.get(request.match_info["method"].casefold())
         if method is None:
             return _no(404, "Not Found")
-        return await method(request, await _parameters(request))
+        given = await _parameters(request)
+        if method != self._send_message and (fault := self.faults_elsewhere.take()) is not None:
+            return drop_connection(request) if fault.status is None else _no(fault.status, "Error", fault.retry_after)
+        return await method(request, given)
 
     async def _get_me(self, request: web.Request, given: dict[str, Any]) -> web.Response:
         return _yes(_BOT | {"can_join_groups": False, "can_read_all_group_messages": False})
