@@ -12,9 +12,10 @@ from typing import Final
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.beat import Beat, Periodic
-from bot.channels import Channel
+from bot.channels import Channel, Receiver
 from bot.channels.sms import SmsChannel
 from bot.channels.telegram import TelegramChannel
 from bot.channels.web import WebChannel, WebMessage
@@ -22,7 +23,6 @@ from bot.console import Console
 from bot.desk.office import Office
 from bot.dialogue import EmbeddedEngine, load_project
 from bot.dialogue.classifier import Classifier
-from bot.dialogue.training import model_path
 from bot.flows import actions
 from bot.intake import Intake
 from bot.messages import ChannelName, Choice, Inbound
@@ -38,6 +38,7 @@ from bot.wording import Wording, load_responses
 
 NLU_DATA: Final = Path(__file__).parent.parent / "nlu_data"
 DATA: Final = Path("data")
+"""What is built or kept on this machine, below the folder that Doorstep is started in."""
 _SWEEP_EVERY: Final = 1.0
 """Seconds between looks for what is due: retries, and what a crash or another process left."""
 
@@ -73,16 +74,17 @@ class Doorstep:
     async def _run(self, *, work: bool) -> AsyncIterator[None]:
         """Start in order, stop in reverse: first no new messages, then let sends finish, then the database."""
         sending = asyncio.create_task(self.outbox.run())
+        stop = asyncio.Event()
         receiving = [
-            asyncio.create_task(channel.run()) for channel in _distinct(self.channels) if hasattr(channel, "run")
+            asyncio.create_task(each.run(stop)) for each in _distinct(self.channels) if isinstance(each, Receiver)
         ]
         beat = Beat([Periodic("outbox", _SWEEP_EVERY, self._sweep)] if work else [])
         beat.start()
         self.outbox.nudge()
         yield
         beat.stop()
-        for task in (*receiving, sending):
-            task.cancel()
+        stop.set()
+        sending.cancel()
         await asyncio.gather(sending, *receiving, return_exceptions=True)
         await self.outbox.close()
         for channel in _distinct(self.channels):
@@ -98,7 +100,7 @@ class Doorstep:
     async def _ready(self) -> Mapping[str, bool | int | str]:
         try:
             backlog = await self.outbox.backlog()
-        except Exception:  # whatever keeps the database from answering, we are not ready
+        except SQLAlchemyError:
             return {"database": False}
         return {"database": True, "backlog": backlog, "policy": self.office.policy.id}
 
@@ -165,8 +167,7 @@ def wording(policy: Policy) -> Wording:
 def embedded_engine() -> EmbeddedEngine:
     """The dialogue with its trained classifier; raises ModelError if `doorstep train` has not been run."""
     project = load_project(NLU_DATA)
-    classifier = Classifier.load(model_path(NLU_DATA, DATA))
-    return EmbeddedEngine(project, classifier, actions(NLU_DATA))
+    return EmbeddedEngine(project, Classifier.load_for(NLU_DATA, DATA), actions(NLU_DATA))
 
 
 def banners(policy: Policy) -> Sequence[str]:

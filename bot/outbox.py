@@ -62,6 +62,11 @@ class Outbox:
         self._paused: dict[str, datetime] = {}  # channel -> until when its provider wants silence
         self._sends: set[asyncio.Task[None]] = set()
 
+    @property
+    def in_flight(self) -> int:
+        """Sends under way."""
+        return len(self._sends)
+
     def nudge(self, _conversation_id: str = "") -> None:
         """There may be something to send."""
         self._waiting.set()

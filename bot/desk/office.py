@@ -10,6 +10,8 @@ from bot.sla import Explanation, Phone, Policy
 from bot.wallclock import WallClock
 from bot.wording import Rendered, Wording, day_in_words, moment_in_words
 
+_ALWAYS_SHOWN: Final = ("emergency", "gas")
+"""The national numbers that stand on every page (ids of `nlu_data/directory.yml`)."""
 _ELAPSED: Final = frozenset({"hours", "minutes"})
 
 
@@ -62,6 +64,12 @@ class Office:
 
     def local(self, instant: datetime) -> datetime:
         return instant.astimezone(self.policy.calendar.zone)
+
+    def numbers_to_ring(self, now: datetime) -> list[tuple[str, str]]:
+        """Whom to ring at this hour, each with its label, the most urgent first: for a page that has lost its connection."""
+        phone = self.policy.phone(now)
+        national = [(self.wording.label("number", name), self.numbers[name]) for name in _ALWAYS_SHOWN]
+        return [*national, (phone.label, phone.number)] if phone else national
 
     def repair_facts(self) -> dict[str, dict[str, Any]]:
         """What the policy makes of each category of repair, for flows."""
