@@ -11,9 +11,8 @@
 A channel is a plain class with these parts (no base class: shared code is a function):
 
 - `name: ChannelName`;
-- arrival: `routes()` (aiohttp route definitions) and/or `run()` (a coroutine that sees to it that messages arrive, started
-  with the application and cancelled with it); both hand every parsed message to the `receive` callable the channel was
-  built with, and answer the provider only after it returns (`on_disk`);
+- arrival: `routes()` (aiohttp route definitions) and/or `run(stop)` (`Receiver`); both hand every parsed message to the
+  `receive` callable the channel was built with, and answer the provider only after it returns (`on_disk`);
 - departure: `async send(message) -> str`, the provider's id, or one of the errors below;
 - `async find_sent(message) -> str | None`: the provider's id of a send whose outcome is unknown, None when the provider
   surely does not have it; raises `CannotTell` when it cannot be asked;

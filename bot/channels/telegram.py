@@ -319,14 +319,12 @@ class TelegramChannel:
         await self._store(raw, inbound)
         return web.Response()
 
-    async def run(self, stop: asyncio.Event | None = None) -> None:
-        """See to it that messages arrive, until `stop` is set or the task is cancelled; out of reach, Telegram is tried
-        again and again.
+    async def run(self, stop: asyncio.Event) -> None:
+        """See to it that messages arrive, until `stop` is set; out of reach, Telegram is tried again and again.
 
         With a public address that is done once Telegram knows it. Without one, messages are fetched: Telegram is told
         that it may forget an update only after `receive` has stored it, so one that could not be stored comes again.
         """
-        stop = stop or asyncio.Event()
         if self.polls:
             await self._persist(stop, self._no_webhook)
             while not stop.is_set():

@@ -53,14 +53,16 @@ class TerminalChannel:
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         return []
 
-    async def run(self) -> None:
-        """Read lines until there are no more. A blank line says nothing."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read lines until there are no more, or until `stop` is set. A blank line says nothing."""
         arrived = _read_aside(self._lines)
+        stopping = asyncio.create_task(_put_when(stop, arrived))
         self._show_prompt()
         while (line := await arrived.get()) is not None:
             if line.strip():
                 await self._receive(self._parse(line.rstrip("\r\n")))
             self._show_prompt()
+        stopping.cancel()
 
     async def send(self, message: Outbound) -> str:
         self._choices = message.choices
@@ -114,6 +116,11 @@ class TerminalChannel:
     def _show_prompt(self) -> None:
         self._screen.write(self._prompt)
         self._screen.flush()
+
+
+async def _put_when(stop: asyncio.Event, arrived: asyncio.Queue[str | None]) -> None:
+    await stop.wait()
+    arrived.put_nowait(None)
 
 
 def _read_aside(lines: TextIO) -> asyncio.Queue[str | None]:

@@ -302,7 +302,7 @@ async def test_telegram_out_of_reach_at_the_start_is_tried_until_it_answers(ledg
     api_url = await case.provider.start()
     case.ledger = ledger
     channel = case.build(case.settings.model_copy(update={"telegram_api_url": api_url}))
-    await asyncio.wait_for(channel.run(), 5)
+    await asyncio.wait_for(channel.run(asyncio.Event()), 5)
     assert case.provider.webhook["url"] == f"{PUBLIC_URL}/channels/telegram"
     await channel.close()
     await case.provider.close()
@@ -311,7 +311,7 @@ async def test_telegram_out_of_reach_at_the_start_is_tried_until_it_answers(ledg
 async def test_an_address_telegram_will_not_call_is_not_tried_for_ever(telegram: TelegramCase):
     telegram.provider.faults_elsewhere.add(Fault.refuse(400))
     assert isinstance(telegram.channel, TelegramChannel)
-    await asyncio.wait_for(telegram.channel.run(), 5)
+    await asyncio.wait_for(telegram.channel.run(asyncio.Event()), 5)
 
 
 async def test_start_says_when_telegram_is_out_of_reach(telegram: TelegramCase):
