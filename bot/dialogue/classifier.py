@@ -62,22 +62,28 @@ class Classifier:
         return cls.load(model_path(nlu_data, folder))
 
     def classify(self, text: str) -> Understanding:
-        """The intent of a text, `out_of_scope` where the classifier is not sure enough (the ranking is kept), and
-        every entity in it."""
+        """The intent of a text and every entity in it.
+
+        Where the classifier is not sure enough the intent is `out_of_scope` and the confidence what speaks against the
+        best guess; the ranking is kept. A plain yes or no is certain.
+        """
         found = self.entities(text)
-        answer = entities.yes_or_no(text)
-        if answer is not None:
-            return Understanding(answer, 1.0, ((answer, 1.0),), found)
         chances = self.chances(text)
-        if chances is None:
-            return Understanding(OUT_OF_SCOPE, 1.0, ((OUT_OF_SCOPE, 1.0),), found)
+        answer = entities.yes_or_no(text)
+        if answer is not None or chances is None:
+            certain = answer or OUT_OF_SCOPE
+            return Understanding(certain, 1.0, ((certain, 1.0), *self._others(chances, certain)), found)
         order = np.argsort(-chances, kind="stable")[:RANKING].tolist()
         ranking = tuple((self.intents[index], round(float(chances[index]), 4)) for index in order)
         intent, confidence = ranking[0]
         lead = confidence - (ranking[1][1] if len(ranking) > 1 else 0.0)
         if confidence < self._threshold or lead < self._margin:
-            intent = OUT_OF_SCOPE
+            intent, confidence = OUT_OF_SCOPE, round(1.0 - confidence, 4)
         return Understanding(intent, confidence, ranking, found)
+
+    def _others(self, chances: "NDArray[np.float64] | None", certain: str) -> list[tuple[str, float]]:
+        order = range(len(self.intents)) if chances is None else np.argsort(-chances, kind="stable").tolist()
+        return [(self.intents[index], 0.0) for index in order if self.intents[index] != certain][: RANKING - 1]
 
     def entities(self, text: str) -> Mapping[str, Any]:
         """Every entity of a text by name; several of one name as a list."""

@@ -79,10 +79,10 @@ _PARTICLES: Final = frozenset(
 _NOT_NAMES: Final = _words("""
     a about absolutely after again ages all also always am an and another any anyone anything are around as asking at aware
     away awful back bad baltic because been before being blocked boiling broke broken brand but by calling can cannot cant
-    chasing cold coming complaining concerned could crying damp day dead deaf desperate diabetic did disabled disgusted disgraceful
-    dont done down dripping dying emergency enquiring every everything expecting fed feeling fine for freezing friday from
-    getting getting giving going gonna good got great had half happy has have having he heating her here his homeless hoping
-    how hungry i if ill in inside interested is it its joking just kidding late leaking like living locked looking lost
+    chasing cold coming complaining concerned could crying damp day dead deaf desperate diabetic did disabled disgusted
+    disgraceful dont done down dripping dying emergency enquiring every everything expecting fed feeling fine for freezing
+    friday from getting giving going gonna good got great had half happy has have having he heating her here his homeless
+    hoping how hungry i if ill in inside interested is it its joking just kidding late leaking like living locked looking lost
     making messaging me mental moving my myself near needing neither new no nobody not nothing now of off ok okay old on one
     only or our out over paying phoning pleased pouring pregnant putting quite raging raining really renting reporting
     ringing round running sad safe same saying scared seriously she shocking sick sitting skint so soaking some someone
