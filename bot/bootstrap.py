@@ -73,6 +73,7 @@ class Doorstep:
 
     async def _run(self, *, work: bool) -> AsyncIterator[None]:
         """Start in order, stop in reverse: first no new messages, then let sends finish, then the database."""
+        await self.outbox.recover()
         sending = asyncio.create_task(self.outbox.run())
         stop = asyncio.Event()
         receiving = [
@@ -80,7 +81,6 @@ class Doorstep:
         ]
         beat = Beat([Periodic("outbox", _SWEEP_EVERY, self._sweep)] if work else [])
         beat.start()
-        self.outbox.nudge()
         yield
         beat.stop()
         stop.set()

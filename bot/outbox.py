@@ -78,6 +78,14 @@ class Outbox:
             self._waiting.clear()
             await self._start_due()
 
+    async def recover(self) -> None:
+        """Take up at once what the process before us was sending when it died. On PostgreSQL others may be alive and
+        sending: there a lease has to run out."""
+        if self._store.is_sqlite:
+            now = self._wall_clock.now()
+            await self._store.run(lambda session: rows.release_leases(session, now=now))
+        self.nudge()
+
     async def deliver_due(self) -> int:
         """Send everything that is due now and wait for it; for the beat, tests and the command line. How many were tried."""
         tried = 0
@@ -281,9 +289,8 @@ class Outbox:
         await self._store.run(work)
 
     async def backlog(self) -> int:
-        """How many messages are due and not on their way."""
-        now = self._wall_clock.now()
-        return await self._store.read(lambda session: rows.backlog(session, now=now))
+        """How many messages the providers have not taken yet."""
+        return await self._store.read(rows.backlog)
 
 
 def _outbound(message: Message) -> Outbound:

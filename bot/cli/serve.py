@@ -15,7 +15,7 @@ from bot import settings as settings_module
 from bot.bootstrap import DATA, Doorstep, assemble
 from bot.cli import logs
 from bot.desk.staff import first_administrator
-from bot.dev import phones
+from bot.dev.simulator import simulator
 from bot.settings import Settings
 from bot.store import open_store, schema
 from bot.wallclock import SystemClock
@@ -57,12 +57,12 @@ def run_serve(args: argparse.Namespace) -> int:
 
 async def _serve(settings: Settings, args: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
-        simulator = await stack.enter_async_context(phones(settings, SystemClock())) if settings.dev else None
-        if simulator is not None:
-            settings = simulator.settings
+        phones = await stack.enter_async_context(simulator(settings, SystemClock())) if settings.dev else None
+        if phones is not None:
+            settings = phones.settings
         doorstep = assemble(settings, SystemClock())
-        if simulator is not None:
-            doorstep.extra_routes += simulator.routes
+        if phones is not None:
+            doorstep.extra_routes += phones.routes
         app = doorstep.application(public=args.role != "worker", work=args.role != "web")
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_SHUTDOWN)
         await runner.setup()

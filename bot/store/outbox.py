@@ -67,9 +67,14 @@ def lease_due(
     return taken
 
 
-def next_due(session: Session) -> datetime | None:
-    """When the outbox next has something to do."""
-    return session.execute(select(func.min(_MESSAGE.c.due_at))).scalar_one_or_none()
+def release_leases(session: Session, *, now: datetime) -> int:
+    """End every lease. Only for a process that knows itself to be alone: the leases are those of one that has died."""
+    result = session.execute(
+        update(_MESSAGE)
+        .where(_MESSAGE.c.state == DeliveryState.SENDING.value, _MESSAGE.c.due_at > now)
+        .values(due_at=now)
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 def move(
@@ -145,10 +150,8 @@ def unseen(session: Session, channel: str, address: str, upto: int) -> list[Mess
     return [Message(**row) for row in rows]
 
 
-def backlog(session: Session, *, now: datetime) -> int:
-    """How many messages are due and not on their way."""
+def backlog(session: Session) -> int:
+    """How many messages the providers have not taken yet: due, on their way, or waiting to be tried again."""
     return int(
-        session.execute(
-            select(func.count()).select_from(_MESSAGE).where(_MESSAGE.c.due_at.is_not(None), _MESSAGE.c.due_at <= now)
-        ).scalar_one()
+        session.execute(select(func.count()).select_from(_MESSAGE).where(_MESSAGE.c.due_at.is_not(None))).scalar_one()
     )
