@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-_COMMANDS: Final = ("serve", "check", "nlu", "policy", "chat", "staff", "replay")
+_COMMANDS: Final = ("serve", "check", "nlu", "chat", "policy", "staff")
 """The modules of this package that hold commands. Imported when the parser is built, so each keeps its imports light."""
 
 
