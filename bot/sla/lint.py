@@ -100,7 +100,7 @@ def _printed_figure(printed: str) -> tuple[int, str] | None:
 def _contradictions(policy: Policy, today: date) -> Iterator[Finding]:
     """Two figures for the same thing in the same case, unless a reading says how they go together."""
     for first, second, family in _at_odds(policy):
-        if not any({first.id, second.id} <= reading.commitments for reading in policy.readings):
+        if not any(r.reconciles and {first.id, second.id} <= r.commitments for r in policy.readings):
             pair = f"{first.id} ({first.figure}) and {second.id} ({second.figure})"
             text = f"{pair} promise {family} in the same case, and no reading says how they go together"
             yield _about(policy, second, Severity.ERROR, "contradiction", text, first)
@@ -133,7 +133,7 @@ def _readings(policy: Policy, today: date) -> Iterator[Finding]:
     at_odds = [{first.id, second.id} for first, second, _ in _at_odds(policy)]
     for reading in policy.readings:
         severity, ending = (Severity.WARNING, "; to be confirmed") if reading.open else (Severity.NOTE, "")
-        named = {name for pair in at_odds if pair <= reading.commitments for name in pair}
+        named = {name for pair in at_odds if pair <= reading.commitments for name in pair if reading.reconciles}
         figures = ", ".join(f"{rule.id} {rule.figure}" for rule in policy.commitments.values() if rule.id in named)
         text = f"{reading.issue}{f' [{figures}]' if figures else ''}. Read as: {reading.resolution}{ending}"
         code = "contradiction" if figures else "reading"

@@ -457,6 +457,7 @@ def _readings(root: Table, commitments: Mapping[str, Commitment]) -> tuple[Readi
                 resolution=table.text("resolution"),
                 commitments=frozenset(table.strings("commitments", commitments)),
                 open=table.flag("open", default=False),
+                reconciles=table.flag("reconciles", default=False),
             )
         )
         table.done()

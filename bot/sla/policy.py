@@ -98,6 +98,8 @@ class Reading:
     commitments: frozenset[str]
     open: bool
     """The association has yet to confirm it."""
+    reconciles: bool
+    """Says how different figures for the same thing in one case go together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,9 +339,9 @@ class Policy:
         rule = self.commitment(commitment_id)
         if extended:
             rule = _extended(rule)
-        if not _FIRST_YEAR <= local(received).year <= _LAST_YEAR:
-            raise YearNotCovered(local(received).year, self.calendar.years[0], self.calendar.years[-1])
-        received = received.astimezone(UTC)
+        if not _FIRST_YEAR <= received.year <= _LAST_YEAR:
+            raise YearNotCovered(received.year, self.calendar.years[0], self.calendar.years[-1])
+        received = local(received).astimezone(UTC)
         deemed = self.calendar.deemed_received(received) if rule.start == "deemed" else received
         counted = count(self.calendar, rule.n, rule.mode, rule.hol, received, deemed)
         planned = self._planned(rule, deemed, counted.due)
