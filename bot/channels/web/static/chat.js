@@ -24,6 +24,8 @@ let quietTimer = 0;
 let toldTyping = 0;
 let parentOpen = !embedded;
 let unread = 0;
+let following = true; // the reader is at the end, or on the way there
+let lastTop = 0;
 
 const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/channels/web/socket`;
 const connection = new Connection(address, keep);
@@ -94,6 +96,7 @@ const atEnd = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight
 
 function toEnd() {
   scroll.scrollTo({ top: scroll.scrollHeight, behavior: replaying || calm.matches ? "instant" : "smooth" });
+  following = true;
   $("more").hidden = true;
 }
 
@@ -119,7 +122,7 @@ function stopTyping() {
 
 connection.addEventListener("message", ({ detail: message }) => {
   const replayed = replaying > 0;
-  const follow = atEnd() || replayed;
+  const follow = following || replayed;
   if (message.from !== "tenant") stopTyping();
   if (transcript.has(message.id)) {
     transcript.setState(message.id, "sent");
@@ -193,9 +196,8 @@ function showBanner() {
   const kind = navigator.onLine ? "reconnecting" : "offline";
   $("banner-title").textContent = words[`${kind}_title`];
   $("banner-text").textContent = words[`${kind}_text`];
-  const follow = atEnd();
   $("banner").hidden = false;
-  if (follow) toEnd();
+  if (following) toEnd();
   say(`${words[`${kind}_title`]}. ${words[`${kind}_text`]} ${numbers.map(({ label, number }) => `${label} ${number}`).join(", ")}`);
 }
 
@@ -247,7 +249,13 @@ $("more").addEventListener("click", () => {
   rest();
 });
 scroll.addEventListener("scroll", () => {
-  if (atEnd()) $("more").hidden = true;
+  if (atEnd()) {
+    following = true;
+    $("more").hidden = true;
+  } else if (scroll.scrollTop < lastTop) {
+    following = false; // only a reader scrolls up
+  }
+  lastTop = scroll.scrollTop;
 });
 for (const starter of document.querySelectorAll(".starter"))
   starter.addEventListener("click", () => {
@@ -266,12 +274,15 @@ $("exit").addEventListener("click", () => {
 
 $("end").addEventListener("click", () => $("ending").showModal());
 $("ending").addEventListener("close", () => {
-  if ($("ending").returnValue === "yes") forget();
+  if ($("ending").returnValue === "yes") {
+    keep.clear();
+    forget();
+  }
   $("ending").returnValue = "";
 });
 
 function forget() {
-  keep.clear();
+  keep.clearWords();
   transcript.clear();
   text.value = "";
   size();
@@ -285,7 +296,7 @@ function forget() {
 
 keep.onTokenElsewhere((token) => {
   if (token === null) {
-    // Ended in another window: nothing may stay readable here either.
+    // Ended in another window: nothing may stay readable here either. (Its next token is not ours to clear.)
     forget();
     say(words.unsent_elsewhere);
   } else if (transcript.empty && !connection.held.length) {
@@ -318,6 +329,7 @@ if (embedded) {
     } else if (event.data?.doorstep === "closed") {
       parentOpen = false;
     } else if (event.data?.doorstep === "reset") {
+      keep.clear();
       forget();
     }
   });
@@ -329,7 +341,6 @@ if (!embedded && matchMedia("(min-width: 60rem)").matches) $("danger").open = tr
 text.value = keep.draft();
 size();
 count();
-for (const held of connection.held) if (held.failed) held.failed = true;
 connection.open();
 tellParent("ready");
 if (!embedded && !byTouch) text.focus({ preventScroll: true });

@@ -21,9 +21,12 @@ export const keep = {
   setDraft: (text) => attempt(() => (text ? sessionStorage.setItem(DRAFT, text) : sessionStorage.removeItem(DRAFT))),
   unsent: () => attempt(() => JSON.parse(sessionStorage.getItem(UNSENT) ?? "[]")) ?? [],
   setUnsent: (messages) => attempt(() => sessionStorage.setItem(UNSENT, JSON.stringify(messages))),
-  clear: () =>
+  clear: () => {
+    attempt(() => localStorage.removeItem(TOKEN));
+    keep.clearWords();
+  },
+  clearWords: () =>
     attempt(() => {
-      localStorage.removeItem(TOKEN);
       sessionStorage.removeItem(UNSENT);
       sessionStorage.removeItem(DRAFT);
     }),

@@ -1,6 +1,7 @@
 // The conversation on the page: bubbles, senders, days, states, answers to choose from. Text is only ever set as text.
 
-const URL_OR_NUMBER = /(https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]])|((?<![\d-])(?:\+44[ \d]{9,14}\d|0\d[ \d]{8,12}\d)(?![\d-]))/g;
+// A web address, a phone number, or a case reference (which must not be broken at its hyphens).
+const SPECIAL = /(https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]])|(\b0\d[ \d]{8,12}\d\b|\+44[ \d]{9,14}\d\b)|(\b[RCES]-[0-9A-Z]{4}-[0-9A-Z]{3}\b)/g;
 
 const make = (tag, className, text) => {
   const element = document.createElement(tag);
@@ -27,7 +28,7 @@ export class Transcript {
     this.#onChoice = onChoice;
     this.#onRetry = onRetry;
     this.#dial = new Map(numbers.map(({ number, dial }) => [number, dial]));
-    this.#time = new Intl.DateTimeFormat(words.language, { hour: "numeric", minute: "2-digit" });
+    this.#time = new Intl.DateTimeFormat(words.language, { hour: "numeric", minute: "2-digit", hour12: true });
     this.#day = new Intl.DateTimeFormat(words.language, { weekday: "long", day: "numeric", month: "long" });
   }
 
@@ -85,7 +86,7 @@ export class Transcript {
       this.#choices = this.#offer(message.choices);
       item.append(this.#choices);
     }
-    this.#last?.item?.classList.toggle("quiet", follows);
+    this.#last?.item?.classList.toggle("run", follows);
     this.#log.append(item);
     this.#items.set(message.id, item);
     this.#last = { key, at, item };
@@ -157,8 +158,13 @@ export class Transcript {
 
   #write(bubble, text) {
     let from = 0;
-    for (const match of text.matchAll(URL_OR_NUMBER)) {
+    for (const match of text.matchAll(SPECIAL)) {
       bubble.append(text.slice(from, match.index));
+      if (match[3]) {
+        bubble.append(make("b", "reference", match[3]));
+        from = match.index + match[0].length;
+        continue;
+      }
       const link = make("a", match[2] ? "number" : "", match[0]);
       if (match[2]) {
         link.href = `tel:${this.#dial.get(match[2]) ?? match[2].replaceAll(" ", "")}`;
