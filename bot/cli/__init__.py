@@ -14,8 +14,8 @@ _COMMANDS: Final = ("serve", "check", "nlu", "chat", "policy", "staff")
 """The modules of this package that hold commands. Imported when the parser is built, so each keeps its imports light."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="doorstep",
         description="The messaging front door of a social landlord.",
@@ -24,7 +24,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in _COMMANDS:
         importlib.import_module(f"bot.cli.{name}").add_parser(subparsers)
-    args = parser.parse_args(argv)
+    return parser
+
+
+def command_names() -> list[str]:
+    """Every command, as it is typed after `doorstep`."""
+    actions = build_parser()._subparsers._group_actions  # type: ignore[union-attr]  # argparse has no public way to ask
+    return [name for action in actions for name in (action.choices or ())]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = build_parser().parse_args(argv)
     try:
         return int(args.run(args))
     except KeyboardInterrupt:
