@@ -58,7 +58,7 @@ class Inbound:
     name: str | None = None
     """What the provider says the sender is called; never proof of who they are."""
     edits: str | None = None
-    """The provider id of the message that this one replaces."""
+    """This message replaces an earlier one, which the provider calls so; not always by that one's `provider_id`."""
     keyword: "Keyword | None" = None
 
 

@@ -10,7 +10,6 @@ carries the status callback and its id stands for all. A send that is tried agai
 asks Twilio first which parts it already has, so a crash half way through repeats nothing.
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -40,6 +39,7 @@ from bot.channels import (
     on_disk,
 )
 from bot.channels.splitting import split
+from bot.channels.wire import Wire
 from bot.messages import Attachment, ChannelName, Content, DeliveryState, Inbound, Keyword, Outbound, Receipt
 from bot.settings import Settings, SettingsError
 from bot.wallclock import WallClock
@@ -87,7 +87,7 @@ FAILURES: Final[Mapping[int, type[ChannelError]]] = {
     30007: PermanentFailure,  # filtered as spam by a network
 }
 """What Twilio's error codes mean, in the answer to a send and in a receipt alike. A code that is not listed is permanent
-when Twilio refuses the message (4xx) and passing when Twilio itself is in trouble (429, 5xx)."""
+when Twilio refuses the message (4xx), and passing when it refuses us (401, 403) or is in trouble itself (429, 5xx)."""
 
 STATES: Final[Mapping[str, DeliveryState]] = {
     "accepted": DeliveryState.SENT,
@@ -212,8 +212,7 @@ class SmsChannel:
         self._wall_clock = wall_clock
         self._receive = receive
         self._report = report
-        self._timeout = timeout
-        self._transport: _Transport | None = None
+        self._wire = Wire("Twilio", timeout)
         self._client: Client | None = None
 
     # --- arrival
@@ -285,9 +284,7 @@ class SmsChannel:
         return there.get(parts[-1]) if parts and all(part in there for part in parts) else None
 
     async def close(self) -> None:
-        if self._transport is not None:
-            await self._transport.close()
-            self._transport = self._client = None
+        await self._wire.close()
 
     async def _send_part(self, message: Outbound, part: str, *, last: bool) -> str:
         sender: dict[str, str]
@@ -299,20 +296,13 @@ class SmsChannel:
             sender["status_callback"] = f"{self._public_url}/channels/sms/status"
         try:
             sent = await self._messages.create_async(to=_address(message.channel, message.address), body=part, **sender)
-        except _NotSent as error:
-            raise TemporaryFailure("Twilio could not be reached") from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise UnknownOutcome("the connection to Twilio broke off") from error
-        except _Busy as error:
-            raise TemporaryFailure(
-                f"Twilio answered {error.status}", code=error.code, retry_after=error.retry_after
-            ) from None
         except (TwilioRestException, TwilioServiceException) as error:
             # Without the cause: Twilio's own words repeat the tenant's number.
-            failure = failure_of(error.code) or PermanentFailure
+            ours = error.status in {401, 403}
+            failure = failure_of(error.code) or (TemporaryFailure if ours else PermanentFailure)
             raise failure(f"Twilio answered {error.status} with error {error.code}", code=str(error.code)) from None
-        except (TwilioException, ValueError) as error:
-            raise UnknownOutcome("Twilio's answer could not be read") from error
+        except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UnknownOutcome(f"Twilio's answer could not be read ({type(error).__name__})") from None
         return str(sent.sid)
 
     async def _at_provider(self, message: Outbound) -> dict[str, str]:
@@ -322,7 +312,7 @@ class SmsChannel:
             found = await self._messages.list_async(
                 to=_address(message.channel, message.address), date_sent_after=since.replace(microsecond=0), limit=200
             )
-        except (TwilioException, _NotSent, aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (ChannelError, TwilioException, ValueError) as error:
             raise CannotTell(f"Twilio could not be asked: {type(error).__name__}") from None
         # Newest first, as Twilio lists them: the first of equal ones stays.
         there: dict[str, str] = {}
@@ -334,8 +324,7 @@ class SmsChannel:
     @property
     def _messages(self) -> Any:
         if self._client is None:
-            self._transport = _Transport(self._api_url, self._timeout)
-            self._client = Client(self._account, self._token, http_client=self._transport)
+            self._client = Client(self._account, self._token, http_client=_Transport(self._wire, self._api_url))
         return self._client.messages
 
 
@@ -343,36 +332,13 @@ def _address(channel: ChannelName, number: str) -> str:
     return _WHATSAPP + number if channel is ChannelName.WHATSAPP else number
 
 
-class _NotSent(Exception):
-    """The connection was never made, so Twilio cannot have the message."""
-
-
-class _Busy(TwilioException):  # type: ignore[misc]
-    """Twilio has too much to do or is in trouble itself."""
-
-    def __init__(self, status: int, code: str | None, retry_after: float | None) -> None:
-        super().__init__(f"HTTP {status}")
-        self.status = status
-        self.code = code
-        self.retry_after = retry_after
-
-
 class _Transport(AsyncHttpClient):  # type: ignore[misc]
-    """How Twilio's library reaches Twilio, or whatever stands at `api_url`.
+    """How Twilio's library reaches Twilio, or whatever stands at `api_url`: the library has no setting for that."""
 
-    The library's own transport can do neither: change the address, tell "never connected" from "no answer", nor keep the
-    Retry-After header. It also logs every address of a tenant; this one logs nothing.
-    """
-
-    def __init__(self, api_url: str | None, timeout: float) -> None:
-        super().__init__(log, is_async=True, timeout=timeout)
+    def __init__(self, wire: Wire, api_url: str | None) -> None:
+        super().__init__(log, is_async=True)
+        self._wire = wire
         self._api_url = api_url
-        # Shorter than Twilio keeps an idle connection, so that a send rarely meets one that is just being closed.
-        connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=10)
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 5.0)),
-        )
 
     async def request(
         self,
@@ -393,35 +359,5 @@ class _Transport(AsyncHttpClient):  # type: ignore[misc]
         if auth is not None:
             headers[hdrs.AUTHORIZATION] = aiohttp.encode_basic_auth(*auth)
         known = {name: str(value) for name, value in (params or {}).items() if value is not None}
-        try:
-            async with self._session.request(
-                method.upper(),
-                address,
-                params=known or None,
-                data=data,
-                headers=headers,
-                allow_redirects=allow_redirects,
-            ) as response:
-                text = await response.text()
-                if response.status == 429 or response.status >= 500:
-                    raise _Busy(response.status, _code(text), _seconds(response.headers.get(hdrs.RETRY_AFTER)))
-                return Response(response.status, text, response.headers)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise _NotSent(type(error).__name__) from error
-
-    async def close(self) -> None:
-        await self._session.close()
-
-
-def _code(answer: str) -> str | None:
-    """Twilio's error code in an answer; a gateway in front of Twilio answers without one, and not in JSON."""
-    try:
-        code = json.loads(answer)["code"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return str(code)
-
-
-def _seconds(header: str | None) -> float | None:
-    """The figure in a Retry-After header; the header's other form, a date, is not worth a clock here."""
-    return float(header) if header is not None and header.strip().isdecimal() else None
+        answer = await self._wire.call(method.upper(), address, params=known or None, data=data, headers=headers)
+        return Response(answer.status, answer.body.decode("utf-8", "replace"), answer.headers)

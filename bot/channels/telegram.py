@@ -20,7 +20,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import aiohttp
 from aiohttp import web
 from telegram import (
     Bot,
@@ -40,7 +39,6 @@ from telegram.error import (
     InvalidToken,
     NetworkError,
     TelegramError,
-    TimedOut,
 )
 from telegram.request import BaseRequest, RequestData
 
@@ -56,6 +54,7 @@ from bot.channels import (
     on_disk,
 )
 from bot.channels.splitting import split, utf16_length
+from bot.channels.wire import Wire
 from bot.messages import Attachment, ChannelName, Choice, Content, Inbound, Keyword, Outbound
 from bot.settings import Settings, SettingsError
 from bot.wallclock import WallClock
@@ -74,6 +73,7 @@ _API: Final = "https://api.telegram.org"
 _DATA_BYTES: Final = 64
 _BY_PLACE: Final = "#"
 _POLL_SECONDS: Final = 25
+_COURTESY_SECONDS: Final = 3
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 60.0
 _REMEMBERED: Final = 1000
@@ -258,11 +258,11 @@ class TelegramChannel:
         self._wall_clock = wall_clock
         self._receive = receive
         self._report = report
-        self._timeout = timeout
-        self._http = _Transport(timeout)
+        self._wire = Wire("Telegram", timeout)
         self._client: Bot | None = None
         self._parts_out: dict[str, int] = {}
         self._offset: int | None = None
+        self._idle = False
         # The library logs its token, and every word it sends, at debug level.
         logging.getLogger("telegram.Bot").addFilter(_not_for_the_log)
 
@@ -285,21 +285,8 @@ class TelegramChannel:
         except TelegramError as error:
             raise _failure(error) from None
 
-    async def _be_called(self, stop: asyncio.Event) -> None:
-        """Tell Telegram where to call us, as often as it takes."""
-        pause = 1.0
-        while not stop.is_set():
-            try:
-                await self.start()
-                return
-            except ChannelError as error:
-                log.warning("the webhook could not be set", extra={"error": type(error).__name__, "pause": pause})
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
-
     async def close(self) -> None:
-        await self._http.shutdown()
+        await self._wire.close()
 
     # --- arrival
 
@@ -329,6 +316,8 @@ class TelegramChannel:
             await self._persist(stop, self._no_webhook)
             while not stop.is_set():
                 await self._persist(stop, self._fetch)
+                # A server that does not wait for something to happen, as Telegram does, is not to be asked without pause.
+                await _wait(stop, _FIRST_PAUSE if self._idle else 0)
         else:
             await self._persist(stop, self.start)
 
@@ -345,8 +334,7 @@ class TelegramChannel:
             except (ChannelError, web.HTTPServiceUnavailable) as error:
                 wait = error.retry_after if isinstance(error, TemporaryFailure) and error.retry_after else pause
                 log.warning("telegram_tried_again", extra={"error": str(error), "step": step.__name__, "wait": wait})
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), wait)
+            await _wait(stop, wait)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _no_webhook(self) -> None:
@@ -356,13 +344,28 @@ class TelegramChannel:
             raise _failure(error) from None
 
     async def _fetch(self) -> None:
-        try:
-            updates = await self._http.updates(f"{self._api_url}/bot{self._token}/getUpdates", self._offset)
-        except TelegramError as error:
-            raise _failure(error) from None
+        updates = await self._updates()
+        self._idle = not updates
         for raw in updates:
-            await self._store(raw, _parse_or_pass_over(raw))
+            await self._store(raw, parse(raw))
             self._offset = raw["update_id"] + 1
+
+    async def _updates(self) -> list[dict[str, Any]]:
+        """What has come since the last look; waits for it. As it came, without the library: an update that the library
+        cannot read must not hide the others."""
+        parameters: dict[str, Any] = {"timeout": _POLL_SECONDS, "allowed_updates": json.dumps(ALLOWED_UPDATES)}
+        if self._offset is not None:
+            parameters["offset"] = self._offset
+        answer = await self._wire.call(
+            "POST", f"{self._api_url}/bot{self._token}/getUpdates", data=parameters, patience=_POLL_SECONDS
+        )
+        if answer.status != 200:
+            raise TemporaryFailure(f"Telegram answered {answer.status}", code=str(answer.status))
+        try:
+            updates = json.loads(answer.body)["result"]
+            return [update for update in updates if type(update["update_id"]) is int]
+        except (ValueError, KeyError, TypeError) as error:
+            raise TemporaryFailure("Telegram's updates could not be read") from error
 
     async def _store(self, raw: Mapping[str, Any], inbound: Inbound | None) -> None:
         if inbound is None:
@@ -375,12 +378,13 @@ class TelegramChannel:
 
     async def _acknowledge(self, query: Mapping[str, Any]) -> None:
         """Stop the pressed button's spinner and take the buttons away; if that fails, nothing is lost by it."""
-        with suppress(TelegramError, TimeoutError):
-            async with asyncio.timeout(min(self._timeout, 3.0)):
-                await self._bot.answer_callback_query(str(query.get("id", "")))
-                message = query.get("message")
-                if isinstance(message, dict) and message.get("reply_markup"):
-                    await self._bot.edit_message_reply_markup(message["chat"]["id"], message["message_id"])
+        with suppress(TelegramError, TimeoutError, *_MALFORMED):
+            async with asyncio.timeout(_COURTESY_SECONDS):
+                await self._bot.answer_callback_query(str(query["id"]))
+                if query["message"].get("reply_markup"):
+                    await self._bot.edit_message_reply_markup(
+                        query["message"]["chat"]["id"], query["message"]["message_id"]
+                    )
 
     # --- departure
 
@@ -427,21 +431,15 @@ class TelegramChannel:
     @property
     def _bot(self) -> Bot:
         if self._client is None:
+            transport = _Transport(self._wire)
             self._client = Bot(
                 self._token,
                 base_url=f"{self._api_url}/bot",
                 base_file_url=f"{self._api_url}/file/bot",
-                request=self._http,
-                get_updates_request=self._http,
+                request=transport,
+                get_updates_request=transport,
             )
         return self._client
-
-
-def _parse_or_pass_over(raw: dict[str, Any]) -> Inbound | None:
-    try:
-        return parse(raw)
-    except Unreadable:
-        return None
 
 
 def _keyboard(choices: Sequence[Choice]) -> InlineKeyboardMarkup | None:
@@ -464,14 +462,8 @@ def _button_data(value: str, place: int) -> str:
 def _failure(error: TelegramError) -> ChannelError:
     """The one table from Telegram's errors to ours. Telegram's own words stay out: they can hold names."""
     match error:
-        case _Flood():
-            return TemporaryFailure("Telegram wants us to slow down", code="429", retry_after=error.retry_after)
-        case _NotSent():
-            return TemporaryFailure("Telegram could not be reached")
-        case _InTrouble():
-            return TemporaryFailure(f"Telegram answered {error.status}", code=str(error.status))
-        case TimedOut() | _BrokenOff():
-            return UnknownOutcome("the connection to Telegram broke off")
+        case NetworkError(__cause__=ChannelError() as cause):
+            return cause
         case Forbidden():
             return Blocked("Telegram answered 403", code="403")
         case InvalidToken():
@@ -487,6 +479,11 @@ def _failure(error: TelegramError) -> ChannelError:
 
 def _not_for_the_log(record: logging.LogRecord) -> bool:
     return record.levelno > logging.INFO
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
@@ -505,66 +502,21 @@ async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> None:
 # --- the way to Telegram --------------------------------------------------------------------------------------------
 
 
-class _Flood(TelegramError):
-    """429. (The library's own RetryAfter warns of its own deprecation whenever it is made.)"""
-
-    def __init__(self, retry_after: float | None) -> None:
-        super().__init__("Too many requests")
-        self.retry_after = retry_after
-
-
-class _InTrouble(NetworkError):
-    """5xx."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"HTTP {status}")
-        self.status = status
-
-
-class _NotSent(NetworkError):
-    """The connection was never made, so Telegram cannot have the message."""
-
-
-class _BrokenOff(NetworkError):
-    """The connection was lost after the message had gone into it."""
-
-
 class _Transport(BaseRequest):
-    """How the library reaches Telegram.
+    """How the library reaches Telegram. What the wire raises arrives at the caller as the cause of a NetworkError."""
 
-    The library's own transport logs addresses, and Telegram's addresses contain the token; nor does it tell "never
-    connected" from "no answer". This one shares aiohttp with the rest of Doorstep.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
 
     @property
     def read_timeout(self) -> float | None:
-        return self._timeout
+        return None
 
     async def initialize(self) -> None:
-        """Nothing to do: the session is opened by the first request."""
+        """Nothing to do: the wire opens itself."""
 
     async def shutdown(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    async def updates(self, url: str, offset: int | None) -> list[dict[str, Any]]:
-        """The updates from `offset` on, as they came: one that the library cannot read must not hide the others."""
-        parameters: dict[str, Any] = {"timeout": _POLL_SECONDS, "allowed_updates": json.dumps(ALLOWED_UPDATES)}
-        if offset is not None:
-            parameters["offset"] = offset
-        status, payload = await self._post(url, parameters, _POLL_SECONDS + self._timeout)
-        try:
-            answer = json.loads(payload)
-            if status == 200:
-                return [update for update in answer["result"] if isinstance(update.get("update_id"), int)]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TelegramError("the updates could not be read") from error
-        raise Conflict("") if status == 409 else TelegramError(f"HTTP {status}")
+        """The wire belongs to the channel."""
 
     async def do_request(
         self,
@@ -576,7 +528,9 @@ class _Transport(BaseRequest):
         connect_timeout: Any = BaseRequest.DEFAULT_NONE,
         pool_timeout: Any = BaseRequest.DEFAULT_NONE,
     ) -> tuple[int, bytes]:
-        return await self._post(url, request_data.json_parameters if request_data is not None else {}, self._timeout)
+        parameters = request_data.json_parameters if request_data is not None else {}
+        answer = await self._wire.call("POST", url, data=parameters)
+        return answer.status, answer.body
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> dict[str, Any]:
@@ -586,30 +540,3 @@ class _Transport(BaseRequest):
         except ValueError as error:
             raise TelegramError("the answer could not be read") from error
         return answer
-
-    async def _post(self, url: str, parameters: Mapping[str, Any], seconds: float) -> tuple[int, bytes]:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=10))
-        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=min(self._timeout, 5.0))
-        try:
-            async with self._session.post(url, data=dict(parameters), timeout=limits) as response:
-                payload = await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise _NotSent(type(error).__name__) from error
-        except TimeoutError as error:
-            raise TimedOut from error
-        except aiohttp.ClientError as error:
-            raise _BrokenOff(type(error).__name__) from error
-        if response.status == 429:
-            raise _Flood(_retry_after(payload))
-        if response.status >= 500:
-            raise _InTrouble(response.status)
-        return response.status, payload
-
-
-def _retry_after(payload: bytes) -> float | None:
-    try:
-        seconds = json.loads(payload)["parameters"]["retry_after"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return float(seconds) if isinstance(seconds, int | float) else None

@@ -7,6 +7,7 @@ menu of digits and what the text costs, on Telegram and the web buttons, which a
 import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, TextIO
 
 from aiohttp import web
@@ -130,7 +131,7 @@ def _read_aside(lines: TextIO) -> asyncio.Queue[str | None]:
     arrived: asyncio.Queue[str | None] = asyncio.Queue()
 
     def hand_over(line: str | None) -> None:
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the talk is over and the loop with it
             loop.call_soon_threadsafe(arrived.put_nowait, line)
 
     def read() -> None:

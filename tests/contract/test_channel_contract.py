@@ -165,7 +165,7 @@ async def test_a_refusal_of_the_message_is_permanent(case: Case):
 
 
 async def test_wrong_credentials_of_ours_do_not_give_the_message_up(case: Case):
-    case.faults.add(Fault.refuse(401, code=20003))
+    case.faults.add(Fault.refuse(401))
     with pytest.raises(TemporaryFailure):
         await case.channel.send(outbound(case, TEXT))
 
