@@ -12,6 +12,7 @@ asks Twilio first which parts it already has, so a crash half way through repeat
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -238,7 +239,7 @@ class SmsChannel:
         if receipt is None:
             log.warning("status_unknown", extra={"provider_id": params.get("MessageSid")})
         else:
-            await on_disk(self._report(receipt))
+            await on_disk(self._report(replace(receipt, message_id=request.query.get("message"))))
         return web.Response(text=_EMPTY_TWIML, content_type="text/xml")
 
     async def _verified(self, request: web.Request) -> MultiDict[str]:
@@ -293,7 +294,8 @@ class SmsChannel:
         else:
             sender = {"from_": _address(message.channel, self._from)}
         if last:
-            sender["status_callback"] = f"{self._public_url}/channels/sms/status"
+            # Our own id goes along: a receipt may overtake the answer that tells us Twilio's.
+            sender["status_callback"] = f"{self._public_url}/channels/sms/status?message={message.id}"
         try:
             sent = await self._messages.create_async(to=_address(message.channel, message.address), body=part, **sender)
         except (TwilioRestException, TwilioServiceException) as error:

@@ -228,10 +228,11 @@ async def test_who_turned_us_away_is_not_tried_again(case: Case):
 @pytest.mark.parametrize("case", WITH_RECEIPTS, indirect=True)
 @pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.FAILED])
 async def test_receipts_name_the_message_and_how_far_it_came(case: Case, ledger: Ledger, state: DeliveryState):
-    provider_id = await case.channel.send(outbound(case, TEXT))
+    message = outbound(case, TEXT)
+    provider_id = await case.channel.send(message)
     assert await case.report(provider_id, state) == 200
     code = "30005" if state is DeliveryState.FAILED else None
-    assert ledger.receipts == [Receipt(case.name, provider_id, state, code)]
+    assert ledger.receipts == [Receipt(case.name, provider_id, state, code, message_id=message.id)]
 
 
 @pytest.mark.parametrize("case", WITH_RECEIPTS, indirect=True)

@@ -137,9 +137,10 @@ async def test_a_signature_over_a_query_in_the_address_is_understood(sms: Twilio
 
 
 async def test_a_number_sends_with_a_callback_to_the_public_address(sms: TwilioCase):
-    sid = await sms.channel.send(outbound(sms, "hello"))
-    sent = sms.provider.message(sid)
-    assert (sent.from_, sent.status_callback) == ("+447700900000", f"{PUBLIC_URL}/channels/sms/status")
+    message = outbound(sms, "hello")
+    sent = sms.provider.message(await sms.channel.send(message))
+    assert sent.from_ == "+447700900000"
+    assert sent.status_callback == f"{PUBLIC_URL}/channels/sms/status?message={message.id}"
 
 
 async def test_a_messaging_service_picks_the_number(ledger: Ledger):
