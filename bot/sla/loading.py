@@ -342,6 +342,7 @@ def _repairs(table: Table) -> dict[str, Repair]:
         found[category] = Repair(
             priority=item.choice("priority", PRIORITIES),
             qualifying_days=item.integer_or_none("qualifying_days"),
+            unless=_unless(item),
             condition=item.text_or_none("condition"),
             unverified=item.text_or_none("unverified"),
         )
@@ -349,6 +350,13 @@ def _repairs(table: Table) -> dict[str, Repair]:
     for category in sorted(REPAIR_CATEGORIES - found.keys()):
         table.fault(None, f"repairs: {category} is missing")
     return found
+
+
+def _unless(table: Table) -> dict[str, str]:
+    answers = table.table("unless", required=False)
+    if answers.keys and "qualifying_days" not in table:
+        table.fault("unless", f"{table.label}: unless takes away qualifying_days, and there are none")
+    return {question: answers.text(question) for question in answers.keys}
 
 
 # --- commitments

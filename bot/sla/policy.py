@@ -72,6 +72,8 @@ class Repair:
     priority: str
     qualifying_days: int | None = None
     """Working days under the Right to Repair scheme; None if the category does not qualify."""
+    unless: Mapping[str, str] = field(default_factory=dict)
+    """Answers of the tenant, by question, any one of which means that it does not qualify after all."""
     condition: str | None = None
     """What must also be true for it to qualify, or to have this priority."""
     unverified: str | None = None
@@ -238,10 +240,16 @@ class Policy:
         """`emergency`, `urgent` or `routine`. Raises KeyError for an unknown category."""
         return self.repairs[category].priority
 
-    def qualifying_days(self, category: str) -> int | None:
-        """Working days under the Right to Repair scheme; None if the category does not qualify or is no repair."""
+    def qualifying_days(self, category: str, answers: Mapping[str, Any] | None = None) -> int | None:
+        """Working days under the Right to Repair scheme; None if the category does not qualify or is no repair.
+
+        `answers` are the tenant's, by question (`OpenCase.details`): one of them may say that it does not qualify.
+        What nobody asked counts in the tenant's favour.
+        """
         repair = self.repairs.get(category)
-        return repair.qualifying_days if repair else None
+        if repair is None or any((answers or {}).get(asked) == said for asked, said in repair.unless.items()):
+            return None
+        return repair.qualifying_days
 
     def team(self, kind: str, category: str) -> Team:
         """Who has a case of this kind and category. A team named for the category comes before one named for the kind."""
@@ -271,15 +279,16 @@ class Policy:
         priority: str = "routine",
         channel_class: str,
         severity: str | None = None,
+        answers: Mapping[str, Any] | None = None,
         on: date | None = None,
     ) -> tuple[Commitment, ...]:
         """Every clock that starts when such a case is opened, in the file's order.
 
-        `severity` is the grade of a graded category; without it the policy's default holds. `on`, the day of receipt,
-        leaves out commitments that were not in force on it.
+        `severity` is the grade of a graded category; without it the policy's default holds. `answers` are the tenant's
+        (`OpenCase.details`). `on`, the day of receipt, leaves out commitments that were not in force on it.
         """
         grade = severity or self.severities.get(category)
-        qualifying = self.qualifying_days(category) if kind == "repair" else None
+        qualifying = self.qualifying_days(category, answers) if kind == "repair" else None
         return tuple(
             commitment
             for commitment in self.commitments.values()
@@ -308,6 +317,7 @@ class Policy:
         channel_class: str,
         received: datetime,
         severity: str | None = None,
+        answers: Mapping[str, Any] | None = None,
     ) -> tuple[Explanation, ...]:
         """The dates of `opening_commitments` for a case received at this instant, the strictest first: it leads."""
         opening = self.opening_commitments(
@@ -316,6 +326,7 @@ class Policy:
             priority=priority,
             channel_class=channel_class,
             severity=severity,
+            answers=answers,
             on=local(received).date(),
         )
         return tuple(sorted((self.explain(c.id, received) for c in opening), key=lambda clock: clock.due))

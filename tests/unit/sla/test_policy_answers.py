@@ -1,11 +1,13 @@
 from dataclasses import replace
 from datetime import date, time
+from pathlib import Path
 
 import pytest
+import yaml
 from offices import NINE_TO_FIVE, local, office
 
 from bot.messages import SERVICE_REQUESTS, ChannelName
-from bot.sla import Period, Phone, Policy
+from bot.sla import REPAIR_CATEGORIES, Period, Phone, Policy
 from bot.sla.commitment import CHANNEL_CLASSES
 
 
@@ -150,6 +152,23 @@ QUALIFYING = {
 def test_qualifying_repairs_are_those_of_the_regulations(policy):
     expected = {category: days for days, categories in QUALIFYING.items() for category in categories.split()}
     assert {c: policy.qualifying_days(c) for c in policy.repairs if policy.qualifying_days(c)} == expected
+
+
+def test_heating_that_is_partly_lost_qualifies_unless_the_tenant_has_other_heating(policy):
+    def on(answers: dict[str, str]) -> bool:
+        found = policy.opening_commitments(
+            kind="repair", category="partial_heating", channel_class="live", priority="urgent", answers=answers
+        )
+        return "right_to_repair_1" in {rule.id for rule in found}
+
+    assert on({})
+    assert on({"other_heating": "no"})
+    assert not on({"other_heating": "yes"})
+
+
+def test_flows_and_policies_know_the_same_categories_of_repair():
+    flows = yaml.safe_load((Path(__file__).parents[3] / "nlu_data" / "repairs.yml").read_text(encoding="utf-8"))
+    assert flows["categories"].keys() == REPAIR_CATEGORIES
 
 
 def test_what_is_no_repair_never_qualifies(policy):

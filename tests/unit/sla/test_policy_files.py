@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.sla import REPAIR_CATEGORIES, PolicyError, load_policy, parse_policy, restore_policy, shipped_policies
 from bot.sla.loading import SHIPPED
@@ -270,3 +272,47 @@ def test_an_empty_file_is_refused_with_everything_it_lacks():
         parse_policy("", "ours.toml")
     for missing in ("association is missing", "calendar is missing", "commitments is missing", "repairs is missing"):
         assert any(missing in fault for fault in refusal.value.faults)
+
+
+VALUES = [
+    "5",
+    '"x"',
+    "[]",
+    "[5]",
+    "{}",
+    "{ a = 1 }",
+    "true",
+    "2026-01-01",
+    '""',
+    "[[]]",
+    "1.5",
+    "[{}]",
+    '["x"]',
+    "-3",
+    "10:00:00",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_whatever_is_wrong_with_a_file_is_a_refusal_with_lines_and_never_a_crash(data):
+    lines = BERWICKSHIRE.splitlines()
+    for _ in range(data.draw(st.integers(1, 3))):
+        number = data.draw(st.integers(0, len(lines) - 1))
+        key = re.match(r"\w+ = ", lines[number])
+        header = re.fullmatch(r"\[+([\w.]+)\]+", lines[number])
+        if key:
+            lines[number] = key[0] + data.draw(st.sampled_from(VALUES))
+        elif header:
+            lines[number] = data.draw(st.sampled_from([f"[{header[1]}x]", f"[[{header[1]}]]", "here = 5"]))
+        else:
+            lines[number] = ""
+    assert all(re.match(r"ours\.toml:\d+: \w", fault) for fault in faults("\n".join(lines)))
+
+
+def faults(text: str) -> tuple[str, ...]:
+    try:
+        parse_policy(text, "ours.toml")
+    except PolicyError as refusal:
+        return refusal.faults
+    return ()
