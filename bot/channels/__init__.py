@@ -17,19 +17,23 @@ A channel is a plain class with these parts (no base class: shared code is a fun
 - `async find_sent(message) -> str | None`: the provider's id of a send whose outcome is unknown, None when the provider
   surely does not have it; raises `CannotTell` when it cannot be asked;
 - `max_length: int`: `send` splits longer texts at sentences by itself;
+- `async fetch(attachment) -> bytes` where the provider keeps files for us (`FileKeeper`);
 - `async close()`.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from aiohttp import web
 
-from bot.messages import ChannelName, Inbound, Outbound, Receipt
+from bot.messages import Attachment, ChannelName, Inbound, Outbound, Receipt
 
 log = logging.getLogger(__name__)
+
+LARGEST_FILE: Final = 20 * 1024 * 1024
+"""Bytes. Telegram hands no larger ones to a bot."""
 
 
 class ChannelError(Exception):
@@ -114,4 +118,17 @@ class Receiver(Protocol):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Never raises for what a provider does: it tries again."""
+        ...
+
+
+@runtime_checkable
+class FileKeeper(Protocol):
+    """A channel whose provider holds the files that tenants send, for a while."""
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """The file, as the provider has it: neither looked at nor to be trusted.
+
+        Raises TemporaryFailure or UnknownOutcome (try again), or PermanentFailure: gone, larger than `LARGEST_FILE`, or no
+        file at all but a place or a visiting card.
+        """
         ...

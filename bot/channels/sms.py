@@ -27,6 +27,7 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from bot.channels import (
+    LARGEST_FILE,
     Blocked,
     CannotTell,
     ChannelError,
@@ -284,6 +285,22 @@ class SmsChannel:
         parts = split(message.text, self.max_length)
         return there.get(parts[-1]) if parts and all(part in there for part in parts) else None
 
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """See `FileKeeper`. Twilio keeps a file until it is told to delete it, and hands it over by a redirection."""
+        address = attachment.handle
+        host = urlsplit(address).hostname or ""
+        # Our credentials go with the request, so it goes nowhere else.
+        if not address.startswith("https://") or not host.endswith(".twilio.com"):
+            raise PermanentFailure("not a file that Twilio holds")
+        headers = {"Authorization": aiohttp.encode_basic_auth(self._account, self._token)}
+        answer = await self._wire.call("GET", _at(self._api_url, address), headers=headers, largest=LARGEST_FILE)
+        if answer.status in {301, 302, 303, 307, 308}:
+            answer = await self._wire.call("GET", answer.headers.get(hdrs.LOCATION, ""), largest=LARGEST_FILE)
+        if answer.status != 200:
+            failure = TemporaryFailure if answer.status in {401, 403} else PermanentFailure
+            raise failure(f"Twilio answered {answer.status}", code=str(answer.status))
+        return answer.body
+
     async def close(self) -> None:
         await self._wire.close()
 
@@ -334,6 +351,14 @@ def _address(channel: ChannelName, number: str) -> str:
     return _WHATSAPP + number if channel is ChannelName.WHATSAPP else number
 
 
+def _at(api_url: str | None, address: str) -> str:
+    """One of Twilio's addresses, moved to where DOORSTEP_TWILIO_API_URL says."""
+    if api_url is None:
+        return address
+    parts = urlsplit(address)
+    return api_url + parts.path + (f"?{parts.query}" if parts.query else "")
+
+
 class _Transport(AsyncHttpClient):  # type: ignore[misc]
     """How Twilio's library reaches Twilio, or whatever stands at `api_url`: the library has no setting for that."""
 
@@ -353,13 +378,11 @@ class _Transport(AsyncHttpClient):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ASYNC109 - the library's signature
         allow_redirects: bool = False,
     ) -> Response:
-        address = uri
-        if self._api_url is not None:
-            parts = urlsplit(uri)
-            address = self._api_url + parts.path + (f"?{parts.query}" if parts.query else "")
         headers = dict(headers or {})
         if auth is not None:
             headers[hdrs.AUTHORIZATION] = aiohttp.encode_basic_auth(*auth)
         known = {name: str(value) for name, value in (params or {}).items() if value is not None}
-        answer = await self._wire.call(method.upper(), address, params=known or None, data=data, headers=headers)
+        answer = await self._wire.call(
+            method.upper(), _at(self._api_url, uri), params=known or None, data=data, headers=headers
+        )
         return Response(answer.status, answer.body.decode("utf-8", "replace"), answer.headers)

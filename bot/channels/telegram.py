@@ -43,6 +43,7 @@ from telegram.error import (
 from telegram.request import BaseRequest, RequestData
 
 from bot.channels import (
+    LARGEST_FILE,
     Blocked,
     CannotTell,
     ChannelError,
@@ -284,6 +285,19 @@ class TelegramChannel:
             )
         except TelegramError as error:
             raise _failure(error) from None
+
+    async def fetch(self, attachment: Attachment) -> bytes:
+        """See `FileKeeper`. Telegram keeps a file about as long as the chat."""
+        if attachment.handle.startswith(("geo:", "tel:")):
+            raise PermanentFailure("not a file")
+        try:
+            file = await self._bot.get_file(attachment.handle)
+        except TelegramError as error:
+            raise _failure(error) from None
+        answer = await self._wire.call("GET", file.file_path or "", largest=LARGEST_FILE)
+        if answer.status != 200:
+            raise PermanentFailure(f"Telegram answered {answer.status}", code=str(answer.status))
+        return answer.body
 
     async def close(self) -> None:
         await self._wire.close()

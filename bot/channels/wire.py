@@ -7,12 +7,15 @@ drop the Retry-After header. So ours are each given a transport that is a few li
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import hdrs
 
-from bot.channels import TemporaryFailure, UnknownOutcome
+from bot.channels import PermanentFailure, TemporaryFailure, UnknownOutcome
+
+LARGEST_ANSWER: Final = 4 * 1024 * 1024
+"""Bytes of an answer that is not a file: a hundred updates with long texts stay well below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,12 @@ class Wire:
         data: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         patience: float = 0.0,
+        largest: int = LARGEST_ANSWER,
     ) -> Answer:
-        """One request. `patience` is how many seconds more than usual the provider may take.
+        """One request; redirections are not followed. `patience` is how many seconds more than usual the provider may take.
 
-        Raises TemporaryFailure if the provider cannot have understood the request (never connected, 429, 5xx) and
-        UnknownOutcome if it may have.
+        Raises TemporaryFailure if the provider cannot have acted on the request (never connected, 429, 5xx), UnknownOutcome
+        if it may have, and PermanentFailure if the answer has more than `largest` bytes.
         """
         if self._session is None:
             # Idle connections are given up before the provider closes them: a send that meets a connection just being
@@ -56,11 +60,13 @@ class Wire:
             async with self._session.request(
                 method, url, params=params, data=data, headers=headers, timeout=limits, allow_redirects=False
             ) as response:
-                body = await response.read()
+                body = await _read(response, largest)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise TemporaryFailure(f"{self._provider} could not be reached") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnknownOutcome(f"the connection to {self._provider} broke off") from error
+        if len(body) > largest:
+            raise PermanentFailure(f"{self._provider} answered with more than {largest} bytes")
         if response.status == 429 or response.status >= 500:
             said = _object(body)
             raise TemporaryFailure(
@@ -74,6 +80,17 @@ class Wire:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
+    """The body, or so much of it that it is seen to be too large."""
+    chunks = bytearray()
+    async for chunk in response.content.iter_any():
+        chunks += chunk
+        if len(chunks) > largest:
+            response.close()
+            break
+    return bytes(chunks)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -95,8 +95,12 @@ class Case(Protocol):
         """Authentic, from the tenant, and of a kind we do not know."""
         ...
 
-    async def show(self) -> int:
-        """The tenant sends a photo."""
+    async def show(self, photo: bytes) -> int:
+        """The tenant sends a photo, with the words "look at this"."""
+        ...
+
+    def lose_files(self) -> None:
+        """The provider has thrown away what tenants sent."""
         ...
 
     async def turn_away(self) -> int:
@@ -202,8 +206,12 @@ class TwilioCase:
     async def be_strange(self) -> int:
         return await self.say("", extra={"MessageType": "interactive", "SomethingNew": "1"})
 
-    async def show(self) -> int:
-        return await self.say("look at this", media=[("https://api.twilio.example/Media/ME1", "image/jpeg")])
+    async def show(self, photo: bytes) -> int:
+        answer = await self.provider.photo_in(self.address, photo, text="look at this", whatsapp=self.whatsapp)
+        return answer.status
+
+    def lose_files(self) -> None:
+        self.provider.files.clear()
 
     async def turn_away(self) -> int:
         self.provider.opted_out.add(("whatsapp:" if self.whatsapp else "") + self.address)
@@ -288,9 +296,11 @@ class TelegramCase:
         chat = {"id": self.chat, "type": "private", "first_name": "Test"}
         return await self.provider.deliver({"something_new": {"chat": chat, "data": [1, 2]}}) or 0
 
-    async def show(self) -> int:
-        sizes = [{"file_id": f"photo-{n}", "file_unique_id": str(n), "width": n, "height": n} for n in (90, 800, 320)]
-        return await self.provider.says(self.chat, {"photo": sizes, "caption": "look at this"}) or 0
+    async def show(self, photo: bytes) -> int:
+        return await self.provider.photo_in(self.chat, photo, caption="look at this") or 0
+
+    def lose_files(self) -> None:
+        self.provider.files.clear()
 
     async def turn_away(self) -> int:
         return await self.provider.block(self.chat) or 0

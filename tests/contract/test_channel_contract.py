@@ -8,9 +8,18 @@ from collections.abc import AsyncIterator
 import pytest
 from channel_cases import CASES, WITH_RECEIPTS, Case, Ledger, outbound
 
-from bot.channels import CannotTell, Channel, ChannelError, PermanentFailure, TemporaryFailure, UnknownOutcome
+from bot.channels import (
+    LARGEST_FILE,
+    CannotTell,
+    Channel,
+    ChannelError,
+    FileKeeper,
+    PermanentFailure,
+    TemporaryFailure,
+    UnknownOutcome,
+)
 from bot.dev.standins import Fault
-from bot.messages import ChannelName, Content, DeliveryState, Keyword, Receipt
+from bot.messages import Attachment, ChannelName, Content, DeliveryState, Keyword, Receipt
 from bot.settings import SettingsError
 
 TEXT = "My kitchen tap drips. Here's a “quote” & 50% £é\nsecond line + more"
@@ -85,13 +94,34 @@ async def test_what_is_authentic_but_not_understood_is_kept(case: Case, ledger: 
     assert (inbound.address, inbound.content) == (case.address, Content.UNSUPPORTED)
 
 
-async def test_a_photo_arrives_with_its_words(case: Case, ledger: Ledger):
-    assert await case.show() == 200
+async def test_a_photo_arrives_with_its_words_and_can_be_fetched(case: Case, ledger: Ledger):
+    photo = bytes(range(256)) * 4000
+    assert await case.show(photo) == 200
     (inbound,) = ledger.received
     assert (inbound.content, inbound.text) == (Content.MEDIA, "look at this")
-    (photo,) = inbound.attachments
-    assert photo.media_type == "image/jpeg"
-    assert photo.handle
+    (attachment,) = inbound.attachments
+    assert attachment.media_type == "image/jpeg"
+    assert isinstance(case.channel, FileKeeper)
+    assert await case.channel.fetch(attachment) == photo
+
+
+async def test_a_photo_that_is_gone_or_too_large_is_not_tried_again(case: Case, ledger: Ledger):
+    assert isinstance(case.channel, FileKeeper)
+    await case.show(b"x" * (LARGEST_FILE + 1))
+    with pytest.raises(PermanentFailure):
+        await case.channel.fetch(ledger.received[0].attachments[0])
+    case.lose_files()
+    with pytest.raises(PermanentFailure):
+        await case.channel.fetch(ledger.received[0].attachments[0])
+
+
+@pytest.mark.parametrize(
+    "handle", ["geo:55.7,-2.0", "tel:+447700900123", "http://169.254.169.254/latest", "", "https://x"]
+)
+async def test_what_is_no_file_of_the_provider_is_not_fetched(case: Case, handle: str):
+    assert isinstance(case.channel, FileKeeper)
+    with pytest.raises(PermanentFailure):
+        await case.channel.fetch(Attachment(handle, "image/jpeg"))
 
 
 async def test_turning_us_away_is_told_as_stop(case: Case, ledger: Ledger):
@@ -260,7 +290,7 @@ async def test_no_secret_and_nothing_of_the_tenant_reaches_the_log_or_an_error(
     await case.forge()
     await case.garble()
     await case.be_strange()
-    await case.show()
+    await case.show(b"photo")
     ledger.broken = True
     await case.say("my secret sorrow")
     ledger.broken = False

@@ -72,6 +72,8 @@ class TelegramStandIn:
         """Who has written to the bot: it cannot write to anyone else."""
         self.requests = 0
         """How many sends the bot has tried, refused ones included."""
+        self.files: dict[str, bytes] = {}
+        """Files that people have sent, by id."""
         self.fetches = 0
         """How often the bot has asked for updates."""
         self.faults = Faults()
@@ -87,6 +89,7 @@ class TelegramStandIn:
             "deletewebhook": self._delete_webhook,
             "getwebhookinfo": self._get_webhook_info,
             "getupdates": self._get_updates,
+            "getfile": self._get_file,
             "sendmessage": self._send_message,
             "sendchataction": self._send_chat_action,
             "answercallbackquery": self._answer_callback_query,
@@ -98,7 +101,12 @@ class TelegramStandIn:
 
     def application(self) -> web.Application:
         application = web.Application()
-        application.add_routes([web.route("*", "/bot{token}/{method}", self._call)])
+        application.add_routes(
+            [
+                web.route("*", "/bot{token}/{method}", self._call),
+                web.get("/file/bot{token}/{path:.+}", self._file),
+            ]
+        )
         return application
 
     async def start(self, port: int = 0) -> str:
@@ -124,6 +132,16 @@ class TelegramStandIn:
         message = await self._keep(chat, str(content.get("text") or content.get("caption") or ""), by_bot=False)
         message.shape = self._base(message, self._person(chat, name)) | dict(content)
         return await self.deliver({"message": message.shape})
+
+    async def photo_in(self, chat: int, content: bytes, *, caption: str = "") -> int | None:
+        """A person sends a photo; Telegram offers it in two sizes, of which this keeps the larger."""
+        name = f"photo-{len(self.files) + 1}"
+        self.files[name] = content
+        sizes = [
+            {"file_id": f"{name}-small", "file_unique_id": f"{name}s", "width": 90, "height": 67, "file_size": 99},
+            {"file_id": name, "file_unique_id": name, "width": 1280, "height": 960, "file_size": len(content)},
+        ]
+        return await self.says(chat, {"photo": sizes} | ({"caption": caption} if caption else {}))
 
     async def edit(self, chat: int, message_id: int, text: str) -> int | None:
         """A person changes what they wrote."""
@@ -258,6 +276,21 @@ class TelegramStandIn:
             except TimeoutError:
                 pass
             return _yes(self.waiting[:100])
+
+    async def _get_file(self, request: web.Request, given: dict[str, Any]) -> web.Response:
+        name = str(given.get("file_id"))
+        if name not in self.files:
+            return _no(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        size = len(self.files[name])
+        if size > 20 * 1024 * 1024:
+            return _no(400, "Bad Request: file is too big")
+        return _yes({"file_id": name, "file_unique_id": name, "file_size": size, "file_path": f"photos/{name}.jpg"})
+
+    async def _file(self, request: web.Request) -> web.Response:
+        name = request.match_info["path"].removeprefix("photos/").removesuffix(".jpg")
+        if request.match_info["token"] != self._token or name not in self.files:
+            return _no(404, "Not Found")
+        return web.Response(body=self.files[name], content_type="image/jpeg")
 
     async def _send_message(self, request: web.Request, given: dict[str, Any]) -> web.Response:
         self.requests += 1

@@ -110,6 +110,8 @@ class TwilioStandIn:
         self.opted_out: set[str] = set()
         self.refused: dict[str, int] = {}
         """Numbers that cannot be sent to, with the error code that the bot gets."""
+        self.files: dict[str, tuple[bytes, str]] = {}
+        """Files that phones have sent, with their types, by id."""
         self.faults = Faults()
         self.watch: Callable[[TwilioMessage], None] = lambda message: None
         """Called with every message and whenever its status changes: a simulator redraws then."""
@@ -125,6 +127,8 @@ class TwilioStandIn:
                 web.post(base + ".json", self._create),
                 web.get(base + ".json", self._list),
                 web.get(base + "/{sid}.json", self._fetch),
+                web.get(base + "/{sid}/Media/{media}", self._media),
+                web.get("/media/{media}", self._media_itself),
             ]
         )
         return application
@@ -192,6 +196,15 @@ class TwilioStandIn:
         answer = await self.call("/channels/sms", params | dict(extra or {}))
         answer.sid = message.sid
         return answer
+
+    async def photo_in(
+        self, number: str, content: bytes, *, text: str = "", media_type: str = "image/jpeg", whatsapp: bool = True
+    ) -> Answer:
+        """The phone sends a file."""
+        sid = self._sid("ME")
+        self.files[sid] = (content, media_type)
+        address = f"https://api.twilio.com/2010-04-01/Accounts/{self._account}/Messages/{self._sid('MM')}/Media/{sid}"
+        return await self.text_in(number, text, media=[(address, media_type)], whatsapp=whatsapp)
 
     async def call(
         self, path: str, params: Mapping[str, str], *, signature: str | None = None, body: bytes | None = None
@@ -326,6 +339,19 @@ class TwilioStandIn:
         with suppress(KeyError):
             return web.json_response(self._shape(self.message(request.match_info["sid"])))
         return _error(20404)
+
+    async def _media(self, request: web.Request) -> web.Response:
+        if refusal := self._turned_away(request):
+            return refusal
+        if request.match_info["media"] not in self.files:
+            return _error(20404)
+        raise web.HTTPTemporaryRedirect(f"{self.server.url}/media/{request.match_info['media']}")
+
+    async def _media_itself(self, request: web.Request) -> web.Response:
+        content, media_type = self.files[request.match_info["media"]]
+        if "Authorization" in request.headers:
+            return web.Response(status=400, text="credentials are not for here")
+        return web.Response(body=content, content_type=media_type)
 
     def _turned_away(self, request: web.Request) -> web.Response | None:
         expected = aiohttp.encode_basic_auth(self._account, self._token)
