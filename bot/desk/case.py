@@ -75,11 +75,11 @@ def acknowledge(
     """Say that the case is open: its reference, what was understood, who has it, what happens by when, whom to ring."""
     says = [Say(_acknowledgement_key(office, case), {
         "reference": case.reference, "understood": case.summary, "team": case.team, "handler": case.handler,
-        "promises": _told(office, promises, now) or None,
+        "promises": _told(office, case, promises, now) or None,
     })]  # fmt: skip
     if case.priority != "emergency" and not office.policy.calendar.is_open(now):
         says.append(Say("utter_ack_closed", {"counted_from": office.day_in_words(case.deemed_at, now)}))
-    right = next((each for each in promises if each.commitment.startswith("right_to_repair_")), None)
+    right = next(filter(_is_right_to_repair, promises), None)
     if right is not None:
         days = office.policy.qualifying_days(case.category)
         says.append(Say("utter_right_to_repair", {"days": days, "last_day": office.day_in_words(right.due, now)}))
@@ -160,15 +160,30 @@ def _acknowledgement_key(office: Office, case: Case) -> str:
     return own if case.kind == "service_request" and office.wording.has(own) else f"utter_ack_{case.kind}"
 
 
-def _told(office: Office, promises: Sequence[Explanation], now: datetime) -> list[dict[str, Any]]:
+def _told(office: Office, case: Case, promises: Sequence[Explanation], now: datetime) -> list[dict[str, Any]]:
     """One sentence for each thing that is promised, the earliest first, each with its date or time."""
     told = []
     for each in promises:
-        if office.policy.commitments[each.commitment].met_by not in _NOT_TOLD:
-            key = f"utter_promise_{each.commitment}"
-            due = office.due_in_words(each, now)
-            told.append({"say": key if office.wording.has(key) else "utter_promise", "due": due})
+        if office.policy.commitments[each.commitment].met_by in _NOT_TOLD or _is_right_to_repair(each):
+            continue
+        key = f"utter_promise_{each.commitment}"
+        told.append({
+            "say": key if office.wording.has(key) else "utter_promise", "due": office.due_in_words(each, now),
+            "soonest": _soonest(office, case, now),
+        })  # fmt: skip
     return told
+
+
+def _soonest(office: Office, case: Case, now: datetime) -> dict[str, Any]:
+    """The first day on which anything can be done: today, or the day that we next open."""
+    if office.local(case.deemed_at).date() == office.local(now).date():
+        return {"say": "utter_soonest_today"}
+    return {"say": "utter_soonest_day", "day": office.day_in_words(case.deemed_at, now)}
+
+
+def _is_right_to_repair(promise: Explanation) -> bool:
+    """The Right to Repair has words of its own: the tenant must be told what it gives them (SSI 2002/316)."""
+    return promise.commitment.startswith("right_to_repair_")
 
 
 def _complaint_args(office: Office, case: Case) -> dict[str, Any]:
