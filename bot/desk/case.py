@@ -17,6 +17,8 @@ from bot.store.tables import Case, Conversation
 
 EMERGENCY_TASK_WITHIN: Final = timedelta(minutes=5)
 """How soon a person should look at an emergency: the first interval of the on-call ladder."""
+PROGRESS_UPDATE: Final = "progress_update"
+"""The commitment, in every policy, to tell the tenant how a case is going."""
 _PRIORITIES: Final = ("routine", "urgent", "emergency")
 _NOT_TOLD: Final = frozenset({"response_or_specific_ack", "ack", "response", "formal_ack"})
 """Commitments that the acknowledgement itself meets: telling when it will come makes no sense in it."""
@@ -77,15 +79,15 @@ def acknowledge(
         "reference": case.reference, "understood": case.summary, "team": case.team, "handler": case.handler,
         "promises": _told(office, case, promises, now) or None,
     })]  # fmt: skip
-    if case.priority != "emergency" and not office.policy.calendar.is_open(now):
-        says.append(Say("utter_ack_closed", {"counted_from": office.day_in_words(case.deemed_at, now)}))
     right = next(filter(_is_right_to_repair, promises), None)
     if right is not None:
         days = office.policy.qualifying_days(case.category)
         says.append(Say("utter_right_to_repair", {"days": days, "last_day": office.day_in_words(right.due, now)}))
     if case.kind == "complaint":
         says.append(Say("utter_complaint_help", _complaint_args(office, case)))
-    if case.kind == "repair":
+    if case.priority != "emergency" and not office.policy.calendar.is_open(now):
+        says.append(Say("utter_ack_closed", {"counted_from": office.day_in_words(case.deemed_at, now)}))
+    elif case.kind == "repair":
         says.append(Say("utter_if_worse"))
     says.append(Say("utter_add_or_correct", {"reference": case.reference}))
     # Only an acknowledgement that names the handler is a complaint's formal one (BHA 94, SPSO model procedure).
@@ -134,11 +136,17 @@ def _new_case(
 
 
 def _promise(session: Session, office: Office, case: Case, *, now: datetime) -> tuple[Explanation, ...]:
-    """Start every clock that applies to the case; the strictest first, for it leads."""
+    """Start every clock that applies to the case; the strictest first, for it leads.
+
+    Where the acknowledgement would meet all of them, nothing would be promised any more: then the next progress update is
+    (BHA 120, ELHA 9.2), so that nobody is left without a date.
+    """
     promises = office.policy.opening_clocks(
         kind=case.kind, category=case.category, priority=case.priority,
         channel_class=office.policy.channel_class(case.channel), received=case.received_at,
     )  # fmt: skip
+    if all(office.policy.commitments[each.commitment].met_by in _NOT_TOLD for each in promises):
+        promises = (*promises, office.policy.explain(PROGRESS_UPDATE, case.received_at))
     clocks.start_all(session, office, case, promises, now=now)
     return promises
 
