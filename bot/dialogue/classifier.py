@@ -48,7 +48,7 @@ class Classifier:
         """From the file that `doorstep train` wrote. Raises ModelError."""
         try:
             description = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             if description["format"] != FORMAT:
                 raise ModelError(f"{path} was made by another version: run `doorstep train`")

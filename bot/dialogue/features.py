@@ -19,7 +19,7 @@ BLOCKS: Final = ("words", "letters", "concepts")
 
 _APOSTROPHES: Final = re.compile("[’‘`´ʼ']")
 _REPEATED: Final = re.compile(r"([a-z])\1{2,}")
-_WORD: Final = re.compile(r"[a-z]+|\d+|[^\W\d_a-z]+|[?£]")
+_WORD: Final = re.compile(r"[a-z]+|\d+|[^\W\d_a-z]+|[?£\u2190-\u2bff\U0001f000-\U0001faff]")
 _SPOKEN: Final = {
     "u": "you", "ur": "your", "r": "are", "plz": "please", "pls": "please", "thx": "thanks", "ty": "thanks",
     "tmrw": "tomorrow", "tmw": "tomorrow", "2moro": "tomorrow", "tomoro": "tomorrow", "wk": "week", "wks": "weeks",
@@ -30,6 +30,7 @@ _SPOKEN: Final = {
     "bday": "birthday", "rent's": "rents", "mins": "minutes", "hrs": "hours", "nd": "and", "da": "the", "dis": "this",
 }  # fmt: skip
 _SUFFIXES: Final = ("ing", "in", "ed", "es", "s", "d")
+_STEM_SUFFIXES: Final = ("ing", "ed", "es", "er", "ly", "s")
 _LONGEST_TEXT: Final = 2000
 """Letters read of one message. Longer ones are pasted letters; their intent stands near the top."""
 
@@ -51,8 +52,16 @@ def tokens(text: str) -> list[str]:
 
 
 def word_features(words: Sequence[str]) -> list[str]:
-    """Words and pairs of neighbours, with the ends of the text marked."""
+    """Word stems and pairs of neighbours, with the ends of the text marked."""
+    words = [_stem(word) for word in words]
     return [*words, *(f"{one} {other}" for one, other in zip(("<", *words), (*words, ">"), strict=True))]
+
+
+def _stem(word: str) -> str:
+    for suffix in _STEM_SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+            return word[: -len(suffix)]
+    return word
 
 
 def letter_features(words: Sequence[str]) -> list[str]:
