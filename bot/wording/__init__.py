@@ -8,7 +8,7 @@ data: the `responses:` of `nlu_data/domain/*.yml`.
 """
 
 from bot.wording.choices import match_choice
-from bot.wording.dates import day_in_words, moment_in_words
+from bot.wording.dates import day_in_words, moment_in_words, time_in_words
 from bot.wording.errors import ResponsesError, WordingError
 from bot.wording.gsm import Segments, normalise, segments
 from bot.wording.lint import Fault, lint_words
@@ -30,4 +30,5 @@ __all__ = [
     "moment_in_words",
     "normalise",
     "segments",
+    "time_in_words",
 ]

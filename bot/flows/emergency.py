@@ -1,0 +1,88 @@
+"""After the safety advice: what whoever comes has to know, one question at a time.
+
+The case is open already (triage opened it with the message itself). Every answer is added to it at once, so that
+nothing is lost if the tenant has to leave the phone.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rasa_sdk.executor import CollectingDispatcher
+
+from bot.flows import slots
+from bot.flows.about_you import ADDRESS, NAME, PHONE, words
+from bot.flows.form import Flow, Found, utter
+from bot.flows.heard import CONTACT_SLOTS, Heard
+from bot.messages import AddToCase, Command, RememberContact, Say
+
+PERSON_AT_RISK: Final = frozenset({"self_harm", "domestic_abuse", "child_at_risk", "violence", "medical"})
+"""Hazards of a person, not of a building: no address is asked for, and whether it is safe to write comes early."""
+
+_BOOKKEEPING: Final = frozenset({"misses", "reask", "unread", "kept", "handed_over"})
+
+
+class Emergency(Flow):
+    """Where, whether it can be made safe, who, and on what number."""
+
+    subject = "emergency"
+    own_intents = frozenset({"emergency"})
+
+    def __init__(self) -> None:
+        super().__init__([
+            ADDRESS,
+            words("make_safe"),
+            words("safe_to_message"),
+            NAME,
+            PHONE,
+        ])  # fmt: skip
+
+    def needed(self, heard: Heard) -> list[str]:
+        phone = [] if heard.has_phone else ["contact_phone"]
+        if heard.hazard.get("hazard") in PERSON_AT_RISK:
+            if slots.yes_no(str(heard.slots.get("safe_to_message") or "")) == "no":
+                return ["make_safe", "safe_to_message"]
+            return ["make_safe", "safe_to_message", *phone]
+        return ["address", "make_safe", "contact_name", *phone]
+
+    def ask_make_safe(self, heard: Heard, responses: Mapping[str, Any]) -> Say:
+        """The question of this hazard, if it has one of its own."""
+        key = f"utter_ask_make_safe_{heard.hazard.get('hazard')}"
+        return Say(key if key in responses else "utter_ask_make_safe_any")
+
+    def _begin(self, heard: Heard) -> Found:
+        return {**self._volunteered(heard), "misses": 0}
+
+    def _answer(self, heard: Heard, dispatcher: CollectingDispatcher, domain: dict[str, Any]) -> Found:
+        question = self.questions[str(heard.requested)]
+        if heard.intent == "emergency":
+            # The same or another danger: triage has dealt with it. What it says besides is still taken.
+            found = {**self._volunteered(heard), "misses": heard.slots.get("misses") or 0}
+        else:
+            found = super()._answer(heard, dispatcher, domain)
+            if found.get("misses") == 1 and question.slot not in found and (heard.slots.get("misses") or 0) == 0:
+                self._keep(heard, {}, dispatcher)
+            elif (found.get("misses") or 0) >= 2 or found.get("handed_over"):
+                # Someone in an emergency is not asked three times: their words are taken as they are.
+                found = {question.slot: heard.text, "misses": 0}
+        answers = {slot: value for slot, value in found.items() if slot not in _BOOKKEEPING and value is not None}
+        if answers:
+            self._keep(heard, answers, dispatcher)
+        return found
+
+    def _keep(self, heard: Heard, answers: Found, dispatcher: CollectingDispatcher) -> None:
+        reference = heard.hazard.get("case") or heard.last_case
+        if reference and heard.text:
+            utter(dispatcher, AddToCase(str(reference), heard.text, answers))
+        contact = RememberContact(**{
+            field: answers.get(slot)
+            for slot, field in CONTACT_SLOTS.items()
+            if answers.get(slot) != slots.NOT_GIVEN
+        })  # fmt: skip
+        if contact != RememberContact():
+            utter(dispatcher, contact)
+
+    def finish(self, heard: Heard) -> list[Say | Command]:
+        if heard.hazard.get("hazard") in PERSON_AT_RISK:
+            silent = slots.yes_no(str(heard.slots.get("safe_to_message") or "")) == "no"
+            return [Say("utter_emergency_no_messages" if silent else "utter_emergency_person_noted")]
+        return [Say("utter_emergency_noted")]
