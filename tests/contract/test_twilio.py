@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from bot.channels import Blocked, CannotTell, OptedOut, PermanentFailure, TemporaryFailure, WindowClosed
 from bot.channels.sms import FAILURES, KEYWORDS, Unreadable, failure_of, keyword_of, parse_message, parse_receipt
 from bot.dev.standins import Fault
-from bot.dev.standins.twilio import segments
+from bot.dev.standins.twilio import OPT_OUT_WORDS, segments
 from bot.messages import Attachment, ChannelName, Content, DeliveryState, Keyword
+from bot.wording import gsm
 
 ENOUGH = {"MessageSid": "SM1", "From": "+447700900123"}
 
@@ -222,9 +223,12 @@ def test_segments_are_counted_as_networks_charge_them(text: str, count: int):
     assert segments(text) == count
 
 
-def test_the_stand_in_and_the_channel_agree_on_the_keywords():
-    from bot.dev.standins.twilio import OPT_OUT_WORDS
+@given(st.text(alphabet="aé£€{}’🏠\n", max_size=400))
+def test_the_stand_in_charges_what_the_console_counts(text: str):
+    assert segments(text) == gsm.segments(text).count
 
+
+def test_the_stand_in_and_the_channel_agree_on_the_keywords():
     assert {word.casefold(): Keyword(kind.casefold()) for word, kind in OPT_OUT_WORDS.items()} == KEYWORDS
 
 
