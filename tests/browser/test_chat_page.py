@@ -193,6 +193,7 @@ async def test_ending_the_chat_clears_every_tab_and_begins_a_new_session(open_pa
     second = await open_page(context=first.context)
     await expect(bubbles(second)).to_have_count(2)
     before = await session_of(first)
+    await first.bring_to_front()  # a page in the background is drawn only once a second
     await first.click("#end")
     await first.get_by_role("button", name="Yes, end it").click()
     await expect(bubbles(first)).to_have_count(0)

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -43,7 +43,13 @@ _LARGEST_FRAME: Final = 256 * 1024
 _BAD_FRAMES: Final = 25
 _TYPING_EVERY: Final = 2.0
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
+
+
+class StoreFailed(Exception):
+    """The store could not do its part. The socket is closed; its page comes back and sends again what was not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,17 +244,17 @@ class WebChannel:
         connection = web.WebSocketResponse(
             heartbeat=HEARTBEAT, timeout=GOODBYE_TIME, max_msg_size=_LARGEST_FRAME, compress=False
         )
-        await connection.prepare(request)
-        self._open.add(connection)
         try:
+            await connection.prepare(request)
+            self._open.add(connection)
             socket = await self._greet(connection)
             if socket is not None:
                 await self._serve(socket)
-        except ConnectionError:
-            pass  # the tenant has gone; whatever was not on disk, their page sends again
+        except (ConnectionError, StoreFailed):
+            pass  # the tenant has gone, or will be back in a moment; what was not on disk, their page sends again
         finally:
             self._open.discard(connection)
-            if not connection.closed:
+            if connection.prepared and not connection.closed:
                 await connection.close(code=WSCloseCode.TRY_AGAIN_LATER)
         return connection
 
@@ -286,7 +292,7 @@ class WebChannel:
         room.sockets.append(socket)
         try:
             async with socket.turn:
-                missed = await self._history(session.id, after)
+                missed = await _stored(self._history(session.id, after))
                 await connection.send_str(self._session_frame(token, replay=len(missed)))
                 for message in missed:
                     await socket.write(_as_client_knows_it(message, session.id))
@@ -348,7 +354,7 @@ class WebChannel:
 
     async def _catch_up(self, socket: _Socket, before: float = float("inf")) -> None:
         """Write what the history has beyond what the client has, as far as `before`."""
-        rows = {message.seq: message for message in await self._history(socket.session.id, socket.sent)}
+        rows = {message.seq: message for message in await _stored(self._history(socket.session.id, socket.sent))}
         for seq, message in sorted((socket.waiting | rows).items()):
             if seq < before:
                 await socket.write(_as_client_knows_it(message, socket.session.id))
@@ -384,7 +390,7 @@ class WebChannel:
         room = self._rooms[session_id]
         async with socket.turn, room.one_at_a_time:
             inbound = await self._inbound(session_id, frame)
-            seq = await self._receive(inbound)
+            seq = await _stored(self._receive(inbound))
             if seq > socket.sent + 1:
                 # Something else came first. A client takes its last seq for all that it has, so it hears in order.
                 await self._catch_up(socket, before=seq)
@@ -403,7 +409,7 @@ class WebChannel:
         if isinstance(frame, Say):
             return Inbound(self.name, session_id, provider_id, frame.text)
         # Only a value that we issued to this session may do what a button does; its label is what the tenant read.
-        for message in reversed(await self._history(session_id, 0)):
+        for message in reversed(await _stored(self._history(session_id, 0))):
             for choice in message.choices:
                 if choice.value == frame.value:
                     return Inbound(
@@ -415,7 +421,7 @@ class WebChannel:
         seq = min(seq, socket.sent)  # nobody has seen what was not sent
         if seq > socket.seen:
             socket.seen = seq
-            await self._acknowledge(socket.session.id, seq)
+            await _stored(self._acknowledge(socket.session.id, seq))
 
     def _may_write(self, session_id: str, text: str) -> bool:
         now = self._wall_clock.monotonic()
@@ -434,6 +440,15 @@ class WebChannel:
 
     def _session_frame(self, token: str, *, replay: int) -> str:
         return frames.session_frame(token, is_open=self._open_now(), name=self._service_name, replay=replay)
+
+
+async def _stored(work: Awaitable[T]) -> T:
+    """What the store makes of it. Of a failure only the type is logged: a database's message may repeat a tenant's words."""
+    try:
+        return await work
+    except Exception as error:
+        log.error("web_store_failed", extra={"error": type(error).__name__})
+        raise StoreFailed from error
 
 
 def _frame(kind: WSMsgType, data: object) -> frames.ClientFrame | None:

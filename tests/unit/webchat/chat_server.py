@@ -38,7 +38,7 @@ class Transcripts:
         if self.hold is not None:
             await self.hold.wait()
         if self.down:
-            raise StoreDown
+            raise StoreDown(inbound.text)
         session = inbound.address
         for message in self.messages.get(session, []):
             if inbound.provider_id == f"{session}:{message.id}":
