@@ -4,22 +4,29 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, Final
 
+from dotenv import dotenv_values
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from bot.sla import Commitment, Explanation, Policy, SlaError, load_policy, shipped_policies
 from bot.sla.calendar import ZONE
 from bot.sla.lint import Finding, Severity, lint
-from bot.sla.policy import in_words
+from bot.sla.policy import in_words, start_in_words
 from bot.wallclock import SystemClock
 
 _PIPED_WIDTH: Final = 230
 """A pipe has no edge to wrap at: one commitment a line, so that grep works."""
+_ROOM_FOR_A_TABLE: Final = 150
+"""On a narrower screen each commitment is told in a few short lines instead of columns."""
+_LABEL_WIDTH: Final = 40
 
 
 def add_parser(subparsers: Any) -> None:
@@ -55,7 +62,6 @@ def add_parser(subparsers: Any) -> None:
         action.add_argument(
             "--policy",
             metavar="NAME|PATH",
-            default=os.environ.get("DOORSTEP_POLICY") or "berwickshire",
             help=f"{', '.join(shipped_policies())}, or a policy file (default: DOORSTEP_POLICY, else berwickshire)",
         )
         action.set_defaults(run=run)
@@ -64,7 +70,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Carry out the chosen action. 0 if all is well, 1 for a refused policy, commitment or date, or a lint error."""
     try:
-        policy = load_policy(args.policy)
+        policy = load_policy(args.policy or configured_policy(os.environ, Path(".env")))
         if args.policy_action == "show":
             return _show(policy, as_json=args.json)
         if args.policy_action == "lint":
@@ -96,6 +102,14 @@ def _show(policy: Policy, *, as_json: bool) -> int:
         due = f", review due {source.review_due}" if source.review_due else ""
         console.print(Text(f"  {source.letter}: {source.title}{reviewed}{due}"))
     console.print(Text(f"Open {policy.hours_in_words()}{' (unverified)' if policy.hours_unverified else ''}"))
+    if console.width < _ROOM_FOR_A_TABLE:
+        for rule in policy.commitments.values():
+            console.print()
+            console.print(Text(rule.id, style="bold"), Text(f"{rule.title}: {rule.figure}"))
+            console.print(Padding(Text(f"{rule.counting}\n{rule.clause} · {_status(rule)}"), (0, 0, 0, 4)))
+            if rule.unverified:
+                console.print(Padding(Text(f"unverified: {rule.unverified}", style="yellow"), (0, 0, 0, 4)))
+        return 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Commitment", no_wrap=True)
     table.add_column("Promise", overflow="fold")
@@ -103,13 +117,16 @@ def _show(policy: Policy, *, as_json: bool) -> int:
     table.add_column("Counted", overflow="fold")
     table.add_column("Clause", overflow="fold")
     table.add_column("Status", no_wrap=True)
-    table.add_column("Unverified", overflow="fold")
+    table.add_column("Unverified", overflow="fold", style="yellow")
     for rule in policy.commitments.values():
-        status = f"{rule.status}, fallback" if rule.fallback else rule.status
-        cells = (rule.id, rule.title, rule.figure, rule.counting, rule.clause, status, rule.unverified or "")
+        cells = (rule.id, rule.title, rule.figure, rule.counting, rule.clause, _status(rule), rule.unverified or "")
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     return 0
+
+
+def _status(rule: Commitment) -> str:
+    return f"{rule.status}, fallback" if rule.fallback else rule.status
 
 
 def _commitment_json(rule: Commitment) -> dict[str, Any]:
@@ -178,14 +195,16 @@ def _explain(policy: Policy, proof: Explanation, *, as_json: bool) -> int:
     console.print(Text(f"{policy.name}, {proof.clause}"))
     console.print()
     rows = [
-        ("Received" if rule.event is None else rule.event.replace("_", " ").capitalize(), in_words(proof.received)),
+        (start_in_words(rule), in_words(proof.received)),
         ("Counts as received", in_words(proof.deemed_received)),
         ("Due", in_words(proof.due)),
     ]
+    if rule.event:
+        del rows[1]
     if proof.planned != proof.due:
         rows.append(("Plan to act by", in_words(proof.planned)))
     for label, words in rows:
-        console.print(Text(f"{label + ':':<24}{words}"))
+        console.print(Text(f"{label + ':':<{_LABEL_WIDTH}}{words}"))
     console.print()
     console.print(Text("Why", style="bold"))
     for number, step in enumerate(proof.why, start=1):
@@ -194,6 +213,11 @@ def _explain(policy: Policy, proof: Explanation, *, as_json: bool) -> int:
 
 
 # --- reading and printing
+
+
+def configured_policy(environ: Mapping[str, str], env_file: Path) -> str:
+    """The policy that the product would run with. Only this setting is read: showing a policy needs no other."""
+    return environ.get("DOORSTEP_POLICY") or dotenv_values(env_file).get("DOORSTEP_POLICY") or "berwickshire"
 
 
 def _moment(text: str) -> datetime:

@@ -1,5 +1,6 @@
 """What an association promises, as data: the closed vocabulary of policy files and the values made from them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal, get_args
@@ -40,10 +41,15 @@ STAFF_CATEGORIES: Final = frozenset({"appeal", "statutory_request", "consultatio
 """Service requests that the bot does not recognise by itself: staff give a case this category."""
 CATEGORIES: Final = REPAIR_CATEGORIES | SERVICE_REQUESTS | STAFF_CATEGORIES
 
-EVENTS: Final = frozenset({
-    "last_check", "last_substantive_message", "stage2", "repair_completed", "investigation_completed", "check_recorded",
-})  # fmt: skip
-"""What a clock may start on, other than arrival."""
+EVENTS: Final[Mapping[str, str]] = {
+    "last_check": "the last check",
+    "last_substantive_message": "the last message with news",
+    "stage2": "the start of stage 2",
+    "repair_completed": "the completion of the repair",
+    "investigation_completed": "the completion of the investigation",
+    "check_recorded": "the recording of the check",
+}
+"""What a clock may start on, other than arrival; each in words."""
 
 OUTCOMES: Final = frozenset({
     "attended", "completed", "check_recorded", "full_reply", "call_made", "response_or_specific_ack",
@@ -196,7 +202,7 @@ class Commitment:
     @property
     def _from(self) -> str:
         if self.event:
-            return f"from {self.event.replace('_', ' ')}"
+            return f"from {EVENTS[self.event]}"
         return "from receipt, or the next opening if closed" if self.start == "deemed" else "from the moment of arrival"
 
     def in_force(self, day: date) -> bool:

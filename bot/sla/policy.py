@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from bot.sla.calendar import WEEKDAYS, Calendar, Period, local
-from bot.sla.commitment import Commitment
+from bot.sla.commitment import EVENTS, Commitment
 from bot.sla.counting import count
 from bot.sla.errors import UnknownCommitment, YearNotCovered
 
@@ -404,8 +404,7 @@ class Policy:
         due: datetime,
         planned: datetime,
     ) -> list[str]:
-        start = f"{rule.event.replace('_', ' ').capitalize()}" if rule.event else "Received"
-        why = [f"{start}: {in_words(received)}."]
+        why = [f"{start_in_words(rule)}: {in_words(received)}."]
         if rule.start == "deemed" and deemed != received:
             why.append(f"The office was closed then, so it counts as received when it next opens: {in_words(deemed)}.")
         elif rule.start == "deemed":
@@ -456,6 +455,11 @@ _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
+
+
+def start_in_words(rule: Commitment) -> str:
+    """What the moment given to `explain` is, such as `Received` or `The start of stage 2`."""
+    return EVENTS[rule.event].capitalize() if rule.event else "Received"
 
 
 def in_words(instant: datetime) -> str:

@@ -58,14 +58,14 @@ def test_a_moment_is_local_unless_it_has_an_offset(capsys, given, received):
 def test_explain_without_json_reads_as_a_proof(capsys):
     assert explain("2026-11-27T18:30") == 0
     out = capsys.readouterr().out
-    assert "Due:                    Wednesday 2 December 2026, 5pm" in out
+    assert f"{'Due:':40}Wednesday 2 December 2026, 5pm" in out
     assert "Monday 30 November 2026 is left out: St Andrew's Day." in out
     assert "counts as received when it next opens: Tuesday 1 December 2026, 9am" in out
 
 
 def test_a_planned_date_is_shown_where_it_differs(capsys):
     assert explain("2026-12-22T10:00", policy="berwickshire", commitment="routine_repair") == 0
-    assert "Plan to act by:         Thursday 31 December 2026, 5pm" in capsys.readouterr().out
+    assert f"{'Plan to act by:':40}Thursday 31 December 2026, 5pm" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("value", ["yesterday", "2026-13-45T10:00", "", "10:30", "0001-01-01T00:00+23:59"])
@@ -103,6 +103,21 @@ def test_a_faulty_file_is_refused_with_its_lines(capsys, tmp_path):
     err = capsys.readouterr().err
     assert f"{path}:2: association: id must be text in quotes, not 5" in err
     assert f"{path}:3: association: unknown key 'shoe_size'" in err
+
+
+def test_explain_of_a_rule_that_starts_on_an_event_names_the_event(capsys):
+    assert explain("2026-11-28T10:00", policy="berwickshire", commitment="complaint_full_response") == 0
+    out = capsys.readouterr().out
+    assert f"{'The start of stage 2:':40}Saturday 28 November 2026, 10am" in out
+    assert "Counts as received" not in out
+
+
+def test_the_policy_that_runs_is_the_one_shown(tmp_path):
+    env_file = tmp_path / ".env"
+    assert command.configured_policy({}, env_file) == "berwickshire"
+    env_file.write_text("DOORSTEP_POLICY=east_lothian\n", encoding="utf-8")
+    assert command.configured_policy({}, env_file) == "east_lothian"
+    assert command.configured_policy({"DOORSTEP_POLICY": "ours.toml"}, env_file) == "ours.toml"
 
 
 @pytest.mark.parametrize("policy", ["berwickshire", "east_lothian"])
