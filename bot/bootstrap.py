@@ -23,7 +23,7 @@ from bot.console import Console
 from bot.desk.office import Office
 from bot.dialogue import EmbeddedEngine, load_project
 from bot.dialogue.classifier import Classifier
-from bot.flows import actions, load_catalogue
+from bot.flows import actions
 from bot.intake import Intake
 from bot.messages import ChannelName, Choice, Inbound
 from bot.outbox import Outbox
@@ -167,7 +167,7 @@ def wording(policy: Policy) -> Wording:
 def embedded_engine() -> EmbeddedEngine:
     """The dialogue with its trained classifier; raises ModelError if `doorstep train` has not been run."""
     project = load_project(NLU_DATA)
-    return EmbeddedEngine(project, Classifier.load_for(NLU_DATA, DATA), actions(load_catalogue(NLU_DATA / "repairs.yml")))
+    return EmbeddedEngine(project, Classifier.load_for(NLU_DATA, DATA), actions(NLU_DATA))
 
 
 def banners(policy: Policy) -> Sequence[str]:

@@ -7,35 +7,41 @@ arguments) are printed as they are, to stderr, with exit code 1; wrong usage is 
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-_COMMANDS: Final = ("serve", "check", "nlu", "chat", "policy", "staff")
-"""The modules of this package that hold commands. Imported when the parser is built, so each keeps its imports light."""
+_MODULES: Final = {
+    "serve": "serve", "migrate": "serve", "check": "check", "train": "nlu", "understand": "nlu", "chat": "chat",
+    "replay": "chat", "policy": "policy", "staff": "staff",
+}  # fmt: skip
+"""Every command and the module of this package that holds it."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def build_parser(modules: Iterable[str] = tuple(dict.fromkeys(_MODULES.values()))) -> argparse.ArgumentParser:
+    """The parser of the commands in `modules`."""
     parser = argparse.ArgumentParser(
         prog="doorstep",
         description="The messaging front door of a social landlord.",
         epilog="Settings come from the environment and .env: see `doorstep check --settings`.",
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in _COMMANDS:
+    for name in modules:
         importlib.import_module(f"bot.cli.{name}").add_parser(subparsers)
     return parser
 
 
 def command_names() -> list[str]:
     """Every command, as it is typed after `doorstep`."""
-    actions = build_parser()._subparsers._group_actions  # type: ignore[union-attr]  # argparse has no public way to ask
-    return [name for action in actions for name in (action.choices or ())]
+    return list(_MODULES)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    args = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    # A command's module is imported only when it is asked for: the web server's libraries take a second that `policy
+    # explain` has no use for.
+    known = _MODULES.get(given[0]) if given else None
+    args = (build_parser([known]) if known else build_parser()).parse_args(given)
     try:
         return int(args.run(args))
     except KeyboardInterrupt:
