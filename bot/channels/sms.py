@@ -266,7 +266,7 @@ class SmsChannel:
         parts = split(message.text, self.max_length)
         if not parts:
             raise PermanentFailure("there is nothing to send")
-        there: dict[str, str] = {}
+        there: dict[str, list[str]] = {}
         if message.attempt > 1 and len(parts) > 1:
             try:
                 there = await self._at_provider(message)
@@ -274,7 +274,10 @@ class SmsChannel:
                 raise TemporaryFailure("Twilio cannot say how much of the message it has") from error
         provider_id = ""
         for number, part in enumerate(parts, start=1):
-            provider_id = there.get(part) or await self._send_part(message, part, last=number == len(parts))
+            if there.get(part):
+                provider_id = there[part].pop(0)
+            else:
+                provider_id = await self._send_part(message, part, last=number == len(parts))
         return provider_id
 
     async def find_sent(self, message: Outbound) -> str | None:
@@ -282,8 +285,12 @@ class SmsChannel:
         written is not it; one that went out after that and is known to be another message has to be told apart by its
         provider id, which the caller knows."""
         there = await self._at_provider(message)
-        parts = split(message.text, self.max_length)
-        return there.get(parts[-1]) if parts and all(part in there for part in parts) else None
+        provider_id = None
+        for part in split(message.text, self.max_length):
+            if not there.get(part):
+                return None
+            provider_id = there[part].pop(0)
+        return provider_id
 
     async def fetch(self, attachment: Attachment) -> bytes:
         """See `FileKeeper`. Twilio keeps a file until it is told to delete it, and hands it over by a redirection."""
@@ -324,8 +331,8 @@ class SmsChannel:
             raise UnknownOutcome(f"Twilio's answer could not be read ({type(error).__name__})") from None
         return str(sent.sid)
 
-    async def _at_provider(self, message: Outbound) -> dict[str, str]:
-        """What Twilio took for this address since `message` was written: its newest id by its words."""
+    async def _at_provider(self, message: Outbound) -> dict[str, list[str]]:
+        """What Twilio took for this address since `message` was written: ids by their words, newest first."""
         since: datetime = message.created_at or self._wall_clock.now() - timedelta(hours=1)
         try:
             found = await self._messages.list_async(
@@ -333,11 +340,10 @@ class SmsChannel:
             )
         except (ChannelError, TwilioException, ValueError) as error:
             raise CannotTell(f"Twilio could not be asked: {type(error).__name__}") from None
-        # Newest first, as Twilio lists them: the first of equal ones stays.
-        there: dict[str, str] = {}
+        there: dict[str, list[str]] = {}
         for sent in found:
             if str(sent.direction).startswith("outbound") and sent.body:
-                there.setdefault(sent.body.strip(), sent.sid)
+                there.setdefault(sent.body.strip(), []).append(sent.sid)
         return there
 
     @property

@@ -203,6 +203,18 @@ async def test_a_long_text_of_which_a_part_is_missing_is_not_found(sms: TwilioCa
     assert " ".join(sms.arrived()) == text.strip()
 
 
+async def test_two_parts_with_the_same_words_are_two_parts(sms: TwilioCase):
+    text = ("word " * 320).strip() + "\n\n" + ("word " * 320).strip()
+    sms.faults.add(None, Fault.refuse(500))
+    message = outbound(sms, text)
+    with pytest.raises(TemporaryFailure):
+        await sms.channel.send(message)
+    assert await sms.channel.find_sent(message) is None
+    await sms.channel.send(outbound(sms, text, attempt=2))
+    assert len(sms.arrived()) == 2
+    assert await sms.channel.find_sent(message)
+
+
 async def test_a_long_text_is_not_tried_again_while_twilio_cannot_say_what_it_has(sms: TwilioCase):
     elsewhere = sms.elsewhere()
     with pytest.raises(TemporaryFailure):
