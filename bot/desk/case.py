@@ -143,7 +143,7 @@ def _promise(session: Session, office: Office, case: Case, *, now: datetime) -> 
     """
     promises = office.policy.opening_clocks(
         kind=case.kind, category=case.category, priority=case.priority,
-        channel_class=office.policy.channel_class(case.channel), received=case.received_at,
+        channel_class=office.policy.channel_class(case.channel), received=case.received_at, answers=case.details,
     )  # fmt: skip
     if all(office.policy.commitments[each.commitment].met_by in _NOT_TOLD for each in promises):
         promises = (*promises, office.policy.explain(PROGRESS_UPDATE, case.received_at))
