@@ -45,7 +45,7 @@ def _train(args: argparse.Namespace) -> int:
     if not args.force and path.is_file() and path.with_suffix(".json").is_file():
         print(f"{path} is up to date")
         return 0
-    report = training.train_examples(load_examples(args.nlu_data), load_lexicon(args.nlu_data / "lexicons"), path)
+    report = training.train_examples(load_examples(args.nlu_data), load_lexicon(args.nlu_data), path)
     print(f"{path}: {report}")
     return 0
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from bot.dialogue import entities
 from bot.dialogue.errors import ModelError
-from bot.dialogue.features import Lexicon, features
+from bot.dialogue.features import WEIGHTS, Lexicon, features
 from bot.dialogue.project import OUT_OF_SCOPE
 from bot.dialogue.training import FORMAT, model_path
 from bot.messages import Understanding
@@ -93,7 +93,8 @@ class Classifier:
         """The probability of each intent (in the order of `intents`); None if nothing of the text is known."""
         rows: list[int] = []
         values: list[float] = []
-        for block, known in zip(features(text, self._lexicon), self._rows, strict=True):
+        blocks = features(text, self._lexicon)
+        for block, known, weight in zip(blocks, self._rows, WEIGHTS.values(), strict=True):
             weighted: list[tuple[int, float]] = []
             square = 0.0
             for name, count in Counter(block).items():
@@ -102,10 +103,10 @@ class Classifier:
                     value = self._idf[row] if count == 1 else (1.0 + math.log(count)) * self._idf[row]
                     weighted.append((row, value))
                     square += value * value
-            length = math.sqrt(square)
+            scale = weight / math.sqrt(square) if square else 0.0
             for row, value in weighted:
                 rows.append(row)
-                values.append(value / length)
+                values.append(value * scale)
         if not rows:
             return None
         scores = np.asarray(values, dtype=np.float32) @ self._weights[rows] + self._bias

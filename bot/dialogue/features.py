@@ -15,7 +15,10 @@ import yaml
 from bot.dialogue.errors import ModelError
 
 BLOCKS: Final = ("words", "letters", "concepts")
-"""The blocks of features, each scaled to length 1 by itself before they are joined."""
+"""The blocks of features, each scaled by itself before they are joined."""
+
+WEIGHTS: Final[Mapping[str, float]] = {"words": 1.0, "letters": 1.0, "concepts": 0.5}
+"""The length that each block is scaled to. Concepts are few, so that each would weigh too much at full length."""
 
 _APOSTROPHES: Final = re.compile("[’‘`´ʼ']")
 _REPEATED: Final = re.compile(r"([a-z])\1{2,}")
@@ -142,10 +145,16 @@ def _one_left_out(word: str) -> list[str]:
     return [word, *(word[:index] + word[index + 1 :] for index in range(len(word)))]
 
 
-def load_lexicon(folder: Path) -> Lexicon:
-    """The lexicon of `folder/*.yml` (`concepts:` mapping an id to words and phrases); empty if there is none."""
+def lexicon_files(nlu_data: Path) -> list[Path]:
+    """Where concepts stand: the classifier's own, and the lexicons that it shares with triage."""
+    own = nlu_data / "concepts.yml"
+    return [*([own] if own.is_file() else []), *sorted((nlu_data / "lexicons").glob("*.yml"))]
+
+
+def load_lexicon(nlu_data: Path) -> Lexicon:
+    """The concepts of a project folder (`concepts:` mapping an id to words and phrases); empty if there are none."""
     concepts: dict[str, list[str]] = {}
-    for file in sorted(folder.glob("*.yml")):
+    for file in lexicon_files(nlu_data):
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader) or {}
         entries = content.get("concepts") if isinstance(content, dict) else None
         if not isinstance(entries, dict):
@@ -156,7 +165,13 @@ def load_lexicon(folder: Path) -> Lexicon:
     return Lexicon(concepts)
 
 
+def concept_features(concepts: Sequence[str]) -> list[str]:
+    """The concepts of a text and every two that occur together."""
+    present = sorted(set(concepts))
+    return [*present, *(f"{one}&{other}" for at, one in enumerate(present) for other in present[at + 1 :])]
+
+
 def features(text: str, lexicon: Lexicon) -> tuple[list[str], list[str], list[str]]:
     """The features of a text by block (see `BLOCKS`), each as often as it occurs."""
     words = tokens(text)
-    return word_features(words), letter_features(words), lexicon.find(words)
+    return word_features(words), letter_features(words), concept_features(lexicon.find(words))

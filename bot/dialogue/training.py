@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from bot.dialogue.errors import ModelError
-from bot.dialogue.features import BLOCKS, Lexicon, features, load_lexicon
+from bot.dialogue.features import BLOCKS, WEIGHTS, Lexicon, features, lexicon_files, load_lexicon
 from bot.dialogue.project import OUT_OF_SCOPE, Example, Project
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def model_path(nlu_data: Path, folder: Path) -> Path:
 def content_hash(nlu_data: Path) -> str:
     """A hash of everything that the model is made from: the examples, the lexicons, the code that reads features."""
     digest = hashlib.sha256(f"format {FORMAT}".encode())
-    files = [*sorted((nlu_data / "nlu").glob("*.yml")), *sorted((nlu_data / "lexicons").glob("*.yml"))]
+    files = [*sorted((nlu_data / "nlu").glob("*.yml")), *lexicon_files(nlu_data)]
     code = Path(__file__).parent
     for file in [*files, code / "features.py", code / "training.py"]:
         digest.update(f"\0{file.name}\0".encode())
@@ -65,7 +65,7 @@ def train(project: Project, out_path: Path) -> Report:
 
     Raises ModelError when scikit-learn is missing or the examples are too few.
     """
-    return train_examples(project.examples, load_lexicon(project.root / "lexicons"), out_path)
+    return train_examples(project.examples, load_lexicon(project.root), out_path)
 
 
 def train_examples(examples: Sequence[Example], lexicon: Lexicon, out_path: Path) -> Report:
@@ -120,7 +120,7 @@ def fit(counted: Sequence[Sequence[Sequence[str]]], intents: Sequence[str]) -> A
     ]
     pipeline = Pipeline(
         [
-            ("features", FeatureUnion(blocks)),
+            ("features", FeatureUnion(blocks, transformer_weights={name: WEIGHTS[name] for name, _ in blocks})),
             ("linear", LinearSVC(C=_REGULARISATION, class_weight="balanced", random_state=_SEED)),
         ]
     )

@@ -151,10 +151,12 @@ def test_a_short_word_is_not_guessed_at():
 
 
 def test_lexicons_are_read_from_a_folder_that_may_be_absent(tmp_path):
-    assert not load_lexicon(tmp_path / "gone")
-    (tmp_path / "a.yml").write_text('concepts:\n  food: ["pie", "scotch pie"]\n')
-    assert load_lexicon(tmp_path).find(["scotch", "pie"]) == ["food", "food"]
-    (tmp_path / "b.yml").write_text("words: []\n")
+    assert not load_lexicon(tmp_path)
+    (tmp_path / "lexicons").mkdir()
+    (tmp_path / "lexicons" / "a.yml").write_text('concepts:\n  food: ["pie", "scotch pie"]\n')
+    (tmp_path / "concepts.yml").write_text("concepts:\n  drink: [tea]\n")
+    assert load_lexicon(tmp_path).find(["scotch", "pie", "tea"]) == ["food", "food", "drink"]
+    (tmp_path / "lexicons" / "b.yml").write_text("words: []\n")
     with pytest.raises(ModelError, match=r"b\.yml:1"):
         load_lexicon(tmp_path)
 
