@@ -26,7 +26,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, runtime_checkable
 
-from aiohttp import web
+from aiohttp.web import AbstractRouteDef, HTTPServiceUnavailable  # by name: `web` here is our own subpackage
 
 from bot.messages import Attachment, ChannelName, Inbound, Outbound, Receipt
 
@@ -94,7 +94,7 @@ async def on_disk(work: Awaitable[object]) -> None:
         await work
     except Exception as error:
         log.error("call_not_stored", extra={"error": type(error).__name__})
-        raise web.HTTPServiceUnavailable(text="not stored; call again") from error
+        raise HTTPServiceUnavailable(text="not stored; call again") from error
 
 
 class Channel(Protocol):
@@ -103,7 +103,7 @@ class Channel(Protocol):
     name: ChannelName
     max_length: int
 
-    def routes(self) -> Sequence[web.AbstractRouteDef]: ...
+    def routes(self) -> Sequence[AbstractRouteDef]: ...
 
     async def send(self, message: Outbound) -> str: ...
 

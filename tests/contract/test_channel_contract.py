@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from channel_cases import CASES, WITH_RECEIPTS, Case, Ledger, outbound
 
+import bot.channels.web  # noqa: F401 - as in the running product: it makes `bot.channels.web` something else than aiohttp's
 from bot.channels import (
     LARGEST_FILE,
     CannotTell,
