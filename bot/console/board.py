@@ -1,0 +1,500 @@
+"""What the screens show, read in one transaction and handed to the templates as plain values. Changes nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Select
+from sqlmodel import Session, col, func, select
+
+from bot.console.explanations import Explained, Explanations, in_words
+from bot.desk import clock as clocks
+from bot.desk import contact as contacts
+from bot.desk import task as tasks
+from bot.desk.office import Office
+from bot.store import conversations
+from bot.store.tables import (
+    Attachment,
+    Case,
+    Clock,
+    ClockState,
+    Contact,
+    Conversation,
+    InboundState,
+    Message,
+    Owner,
+    Staff,
+    Task,
+)  # fmt: skip
+
+SHOWN: Final = 100
+"""Conversations in the list."""
+_EXCERPT: Final = 140
+
+_CHANNELS: Final = {
+    "sms": "Text message", "whatsapp": "WhatsApp", "telegram": "Telegram", "web": "Web chat", "terminal": "Terminal",
+}  # fmt: skip
+_ALARMS: Final = frozenset({"emergency", "safeguarding", "ring_opted_out_in_danger", "triage_failed"})
+_SET_ASIDE: Final = frozenset({"could_not_process", "unreadable_message", "photo_or_voice_note"})
+_UNDELIVERED: Final = frozenset({"cannot_deliver", "may_not_have_arrived"})
+
+
+class View(StrEnum):
+    """Which conversations are listed."""
+
+    ALL = "all"
+    WAITING = "waiting"
+    MINE = "mine"
+
+
+class Holder(StrEnum):
+    """Who answers a conversation, as seen by the person at the screen."""
+
+    BOT = "bot"
+    ME = "me"
+    COLLEAGUE = "colleague"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One conversation in the list."""
+
+    id: str
+    who: str
+    channel: str
+    holder: Holder
+    holder_name: str
+    reason: Explained | None
+    urgent: bool
+    speaker: str
+    excerpt: str
+    language: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """One open task."""
+
+    id: str
+    kind: str
+    title: str
+    todo: str
+    detail: str
+    who: str
+    reference: str | None
+    conversation_id: str
+    urgent: bool
+    alarm: bool
+    late: bool
+    due_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message as staff see it."""
+
+    id: str
+    direction: str
+    author: str
+    author_name: str
+    kind: str
+    text: str
+    at: datetime
+    urgent: bool
+    state: str
+    delivery: Explained | None
+    troubled: bool
+    """Not delivered, or not known to be: somebody should do something."""
+    error: str | None
+    understood: str | None
+    danger: str | None
+    evidence: Sequence[str]
+    set_aside: bool
+    attachments: Sequence[str]
+    pressed: bool
+    new_day: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One clock of a case."""
+
+    id: str
+    title: str
+    state: str
+    """`running`, `late`, `met`, `met_late` or `missed`."""
+    due_at: datetime
+    due: str
+    met_at: datetime | None
+    clause: str
+    unverified: str | None
+    why: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """A case with its promises."""
+
+    id: str
+    reference: str
+    title: str
+    kind: str
+    priority: str
+    state: str
+    summary: str
+    words: str
+    answers: Sequence[tuple[str, str]]
+    added: Sequence[str]
+    team: str
+    handler: str | None
+    sensitive: bool
+    received_at: datetime
+    deemed_at: datetime
+    promises: Sequence[Promise]
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """Everything about one conversation."""
+
+    id: str
+    who: str
+    channel: str
+    address: str
+    contact: Contact
+    holder: Holder
+    holder_id: str
+    """`bot`, `closed` or a staff id: what a form says it saw, so that two people do not take over at once unseen."""
+    holder_name: str
+    reason: Explained | None
+    hazard: str | None
+    hazard_at: datetime | None
+    turns: Sequence[Turn]
+    matters: Sequence[Matter]
+    todos: Sequence[Todo]
+    muted: bool
+    """The address opted out or is blocked: what is written here will not arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The list and what presses."""
+
+    view: View
+    lines: Sequence[Line]
+    alarms: Sequence[Todo]
+    todos: Sequence[Todo]
+    waiting: int
+    mine: int
+    set_aside: int
+    undelivered: int
+
+
+Pulse = tuple[object, ...]
+"""Something that differs when what it stands for has changed."""
+
+
+class Reader:
+    """Reads for one association, in its words."""
+
+    def __init__(self, office: Office, explanations: Explanations) -> None:
+        self._office = office
+        self._words = explanations
+
+    def board(self, session: Session, me: Staff, view: View, *, now: datetime) -> Board:
+        open_tasks = self._todos(session, tasks.open_tasks(session), now=now)
+        urgent = {each.conversation_id for each in open_tasks if each.alarm}
+        waiting = _count(session, _waiting())
+        mine = _count(session, _held_by(me))
+        return Board(
+            view=view,
+            lines=self._lines(session, me, view, urgent),
+            alarms=[each for each in open_tasks if each.alarm],
+            todos=[each for each in open_tasks if not each.alarm],
+            waiting=waiting,
+            mine=mine,
+            set_aside=sum(each.kind in _SET_ASIDE for each in open_tasks),
+            undelivered=sum(each.kind in _UNDELIVERED for each in open_tasks),
+        )
+
+    def _lines(self, session: Session, me: Staff, view: View, urgent: Iterable[str]) -> list[Line]:
+        statement = {View.ALL: select(Conversation), View.WAITING: _waiting(), View.MINE: _held_by(me)}[view]
+        wanted = list(session.exec(statement.order_by(col(Conversation.last_message_at).desc()).limit(SHOWN)))
+        newest = _newest(session, wanted)
+        people = _by_id(session, Contact, (each.contact_id for each in wanted))
+        staff = _by_id(session, Staff, (each.assignee_id for each in wanted if each.assignee_id))
+        return [
+            self._line(each, newest.get(each.id), people[each.contact_id], staff, me, each.id in set(urgent))
+            for each in wanted
+        ]
+
+    def _line(
+        self, conversation: Conversation, last: Message | None, contact: Contact, staff: Mapping[str, Staff], me: Staff,
+        urgent: bool,
+    ) -> Line:  # fmt: skip
+        sensitive = bool(conversation.hazard.get("sensitive"))
+        text = "Open to read." if sensitive else " ".join((last.text if last else "").split())
+        speaker = ""
+        if last is not None and last.direction == "out" and not sensitive:
+            speaker = "You" if last.staff_id == me.id else last.author_name if last.author == "staff" else "Bot"
+        return Line(
+            id=conversation.id, who=_who(contact, conversation), channel=_channel(conversation.channel),
+            holder=_holder(conversation, me), holder_name=_holder_name(conversation, staff),
+            reason=self._words.task(conversation.needs_person) if conversation.needs_person else None, urgent=urgent,
+            speaker=speaker, excerpt=text[:_EXCERPT] + ("…" if len(text) > _EXCERPT else ""),
+            language=contact.language if last is not None and last.direction == "in" else "en",
+            at=conversation.last_message_at,
+        )  # fmt: skip
+
+    def dossier(self, session: Session, conversation_id: str, me: Staff, *, now: datetime) -> Dossier | None:
+        """One conversation, whole; None if there is none of that id."""
+        conversation = conversations.load(session, conversation_id, lock=False)
+        if conversation is None:
+            return None
+        contact = conversations.contact_of(session, conversation.contact_id)
+        staff = _by_id(session, Staff, [conversation.assignee_id] if conversation.assignee_id else [])
+        hazard = conversation.hazard
+        own = session.exec(
+            select(Task)
+            .where(Task.conversation_id == conversation_id, col(Task.done_at).is_(None))
+            .order_by(col(Task.urgent).desc(), col(Task.due_at))
+        )
+        return Dossier(
+            id=conversation.id, who=_who(contact, conversation), channel=_channel(conversation.channel),
+            address=conversation.address if conversation.channel in {"sms", "whatsapp"} else "", contact=contact,
+            holder=_holder(conversation, me), holder_id=holder_id(conversation),
+            holder_name=_holder_name(conversation, staff),
+            reason=self._words.task(conversation.needs_person) if conversation.needs_person else None,
+            hazard=self._hazard(hazard["hazard"]) if hazard else None,
+            hazard_at=datetime.fromisoformat(hazard["at"]) if hazard else None,
+            turns=self._turns(session, conversation_id),
+            matters=self._matters(session, conversation, contact, now=now),
+            todos=self._todos(session, list(own), now=now),
+            muted=not contacts.may_receive(conversations.address_of(session, conversation.address_id)),
+        )  # fmt: skip
+
+    # --- tasks
+
+    def _todos(self, session: Session, found: Sequence[Task], *, now: datetime) -> list[Todo]:
+        cases = _by_id(session, Case, (each.case_id for each in found if each.case_id))
+        talks = _by_id(session, Conversation, (each.conversation_id for each in found))
+        people = _by_id(session, Contact, (each.contact_id for each in talks.values()))
+        return [
+            self._todo(each, cases.get(each.case_id or ""), talks[each.conversation_id], people, now=now)
+            for each in found
+        ]
+
+    def _todo(
+        self, task: Task, case: Case | None, talk: Conversation, people: Mapping[str, Contact], *, now: datetime
+    ) -> Todo:
+        words = self._words.task(task.kind)
+        return Todo(
+            id=task.id, kind=task.kind, title=words.title, todo=words.todo, detail=task.detail,
+            who=_who(people[talk.contact_id], talk), reference=case.reference if case else None,
+            conversation_id=task.conversation_id, urgent=task.urgent, alarm=task.urgent and task.kind in _ALARMS,
+            late=now > task.due_at, due_at=task.due_at, created_at=task.created_at,
+        )  # fmt: skip
+
+    # --- messages
+
+    def _turns(self, session: Session, conversation_id: str) -> list[Turn]:
+        messages = conversations.transcript(session, conversation_id)
+        files: dict[str, list[str]] = {}
+        with_files = [each.id for each in messages if each.kind == "media"]
+        for each in session.exec(select(Attachment).where(col(Attachment.message_id).in_(with_files))):
+            files.setdefault(each.message_id, []).append(_file(each))
+        turns, day = [], None
+        for message in messages:
+            today = self._office.local(message.created_at).date()
+            turns.append(self._turn(message, files.get(message.id, ()), new_day=today != day))
+            day = today
+        return turns
+
+    def _turn(self, message: Message, files: Sequence[str], *, new_day: bool) -> Turn:
+        outbound = message.direction == "out"
+        triage, heard = message.detail.get("triage"), message.detail.get("understood")
+        return Turn(
+            id=message.id, direction=message.direction, author=message.author,
+            author_name=message.author_name or "Tenant", kind=message.kind, text=message.text, at=message.created_at,
+            urgent=message.urgent, state=message.state,
+            delivery=self._words.delivery(message.state) if outbound else None,
+            troubled=outbound and message.state in {"failed", "unknown"}, error=message.error if outbound else None,
+            understood=f"{in_words(heard['intent'])}, {heard['confidence']:.0%} sure" if heard else None,
+            danger=self._danger(triage) if triage else None, evidence=triage["evidence"] if triage else (),
+            set_aside=message.state == InboundState.SET_ASIDE, attachments=files, pressed="choice" in message.detail,
+            new_day=new_day,
+        )  # fmt: skip
+
+    def _danger(self, triage: Mapping[str, Any]) -> str:
+        level = {"danger": "Danger to life", "emergency": "Emergency"}.get(triage["urgency"], "Advice given")
+        return f"{level}: {self._hazard(triage['hazard'])}"
+
+    def _hazard(self, hazard: str) -> str:
+        key = f"utter_label_hazard_{hazard}"
+        return self._office.wording.label("hazard", hazard) if self._office.wording.has(key) else in_words(hazard)
+
+    # --- cases
+
+    def _matters(self, session: Session, talk: Conversation, contact: Contact, *, now: datetime) -> list[Matter]:
+        """The cases of this conversation, and the person's other open ones, newest first."""
+        here = session.exec(
+            select(Case)
+            .where(Case.conversation_id == talk.id)
+            .order_by(col(Case.received_at).desc(), col(Case.id).desc())
+        )
+        found = {each.id: each for each in (*here, *contacts.open_cases(session, contact))}
+        return [self._matter(session, each, now=now) for each in found.values()]
+
+    def _matter(self, session: Session, case: Case, *, now: datetime) -> Matter:
+        added = case.details.get("added", ())
+        answers = [
+            (in_words(name), str(value))
+            for name, value in case.details.items()
+            if name != "added" and value is not None
+        ]
+        title = in_words(case.category) if case.category not in {"general", "other"} else in_words(case.kind)
+        return Matter(
+            id=case.id, reference=case.reference, title=title, kind=in_words(case.kind), priority=case.priority,
+            state=case.state, summary=case.summary, words=case.words, answers=answers,
+            added=[each["words"] for each in added], team=case.team, handler=case.handler,
+            sensitive=case.category == "safeguarding", received_at=case.received_at, deemed_at=case.deemed_at,
+            promises=[self._promise(each, now=now) for each in clocks.of_case(session, case.id)],
+        )  # fmt: skip
+
+    def _promise(self, clock: Clock, *, now: datetime) -> Promise:
+        policy = self._office.policy
+        commitment = policy.commitments.get(clock.commitment)
+        why: Sequence[str] = ()
+        due = self._office.moment_in_words(clock.due_at, now)
+        # A date is explained under the rules that made it; one promised under an older policy stands unexplained.
+        if commitment is not None and clock.policy_version_id == policy.version:
+            explained = policy.explain(clock.commitment, clock.started_at)
+            why, due = explained.why, self._office.due_in_words(explained, now)
+        return Promise(
+            id=clock.id, title=commitment.title if commitment else in_words(clock.commitment),
+            state=_promise_state(clock, now), due_at=clock.due_at, due=due, met_at=clock.met_at,
+            clause=commitment.clause if commitment else "", unverified=commitment.unverified if commitment else None,
+            why=why,
+        )  # fmt: skip
+
+
+# --- what tells a page that something changed
+
+
+def board_pulse(session: Session) -> Pulse:
+    """Differs when the list, the alarms or the tasks have changed."""
+    recent = session.exec(
+        select(Conversation.id, Conversation.version).order_by(col(Conversation.last_message_at).desc()).limit(SHOWN)
+    )
+    waiting = session.exec(
+        select(Conversation.id, Conversation.version).where(col(Conversation.needs_person).is_not(None))
+    )
+    open_tasks = session.exec(select(Task.id).where(col(Task.done_at).is_(None)).order_by(col(Task.id)))
+    return (*(tuple(each) for each in recent), None, *sorted(tuple(each) for each in waiting), None, *open_tasks)
+
+
+def conversation_pulse(session: Session, conversation_id: str) -> Pulse:
+    """Differs when a conversation, the delivery of its messages, its tasks or its cases' promises have changed."""
+    talk = session.exec(
+        select(Conversation.version, Conversation.contact_id).where(Conversation.id == conversation_id)
+    ).first()
+    if talk is None:
+        return ()
+    messages = session.exec(
+        select(Message.seq, Message.state).where(Message.conversation_id == conversation_id).order_by(col(Message.seq))
+    )
+    todo = session.exec(
+        select(Task.id, Task.done_at).where(Task.conversation_id == conversation_id).order_by(col(Task.id))
+    )
+    promises = session.exec(
+        select(Clock.id, Clock.state)
+        .join(Case, col(Case.id) == Clock.case_id)
+        .where(Case.contact_id == talk[1])
+        .order_by(col(Clock.id))
+    )
+    return (
+        talk[0],
+        *(tuple(each) for each in messages),
+        *(tuple(each) for each in todo),
+        *(tuple(p) for p in promises),
+    )
+
+
+# --- inside
+
+
+def holder_id(conversation: Conversation) -> str:
+    """Who holds a conversation, in one word: `bot`, `closed` or a staff id."""
+    return (conversation.assignee_id or Owner.STAFF.value) if conversation.owner == Owner.STAFF else conversation.owner
+
+
+def _holder(conversation: Conversation, me: Staff) -> Holder:
+    if conversation.owner == Owner.STAFF:
+        return Holder.ME if conversation.assignee_id == me.id else Holder.COLLEAGUE
+    return Holder.BOT if conversation.owner == Owner.BOT else Holder.CLOSED
+
+
+def _holder_name(conversation: Conversation, staff: Mapping[str, Staff]) -> str:
+    if conversation.owner != Owner.STAFF:
+        return ""
+    holder = staff.get(conversation.assignee_id or "")
+    return holder.name if holder else "A colleague"
+
+
+def _who(contact: Contact, conversation: Conversation) -> str:
+    if contact.name:
+        return contact.name
+    if conversation.channel in {"sms", "whatsapp"}:
+        return conversation.address
+    return f"{_channel(conversation.channel)} visitor {conversation.id[-4:].upper()}"
+
+
+def _channel(name: str) -> str:
+    return _CHANNELS.get(name, in_words(name))
+
+
+def _file(attachment: Attachment) -> str:
+    size = f", {attachment.size // 1024 or 1} kB" if attachment.size else ""
+    return f"{attachment.media_type}{size}"
+
+
+def _promise_state(clock: Clock, now: datetime) -> str:
+    if clock.state == ClockState.MET:
+        return "met_late" if clock.met_at is not None and clock.met_at > clock.due_at else "met"
+    if clock.state == ClockState.MISSED:
+        return "missed"
+    return "late" if now > clock.due_at else "running"
+
+
+def _waiting() -> Any:
+    return select(Conversation).where(
+        col(Conversation.needs_person).is_not(None), Conversation.owner != Owner.CLOSED.value
+    )
+
+
+def _held_by(me: Staff) -> Any:
+    return select(Conversation).where(Conversation.assignee_id == me.id, Conversation.owner == Owner.STAFF.value)
+
+
+def _count(session: Session, statement: Select[Any]) -> int:
+    return int(session.exec(select(func.count()).select_from(statement.subquery())).one())
+
+
+def _newest(session: Session, wanted: Sequence[Conversation]) -> dict[str, Message]:
+    """The newest message of each: the one whose place is the conversation's count."""
+    found = session.exec(
+        select(Message)
+        .join(Conversation, col(Conversation.id) == Message.conversation_id)
+        .where(col(Message.conversation_id).in_([each.id for each in wanted]), Message.seq == Conversation.seq)
+    )
+    return {each.conversation_id: each for each in found}
+
+
+def _by_id(session: Session, table: Any, ids: Iterable[str | None]) -> dict[str, Any]:
+    wanted = {each for each in ids if each}
+    return {each.id: each for each in session.exec(select(table).where(table.id.in_(wanted)))} if wanted else {}
