@@ -36,13 +36,13 @@ def phone_in_words(heard: Heard) -> str | None:
     return slots.phone_in_words(str(number))
 
 
-def words(slot: str) -> Question:
+def words(slot: str, *, may_ask: bool = False) -> Question:
     """A question that wants the tenant's own words, whatever they are."""
 
     def read(heard: Heard) -> Found | None:
         return {slot: heard.text} if heard.text and not slots.skips(heard.text) else None
 
-    return Question(slot, read, free=True, optional=True)
+    return Question(slot, read, free=True, optional=True, may_ask=may_ask)
 
 
 def yes_or_no(slot: str) -> Question:

@@ -11,7 +11,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from bot.flows import slots
 from bot.flows.about_you import ADDRESS, NAME, PHONE, words
-from bot.flows.form import Flow, Found, utter
+from bot.flows.form import Flow, Found, Question, utter
 from bot.flows.heard import CONTACT_SLOTS, Heard
 from bot.messages import AddToCase, Command, RememberContact, Say
 
@@ -31,7 +31,7 @@ class Emergency(Flow):
         super().__init__([
             ADDRESS,
             words("make_safe"),
-            words("safe_to_message"),
+            Question("safe_to_message", _safe_to_message, free=True),
             NAME,
             PHONE,
         ])  # fmt: skip
@@ -53,21 +53,24 @@ class Emergency(Flow):
         return {**self._volunteered(heard), "misses": 0}
 
     def _answer(self, heard: Heard, dispatcher: CollectingDispatcher, domain: dict[str, Any]) -> Found:
-        question = self.questions[str(heard.requested)]
         if heard.intent == "emergency":
             # The same or another danger: triage has dealt with it. What it says besides is still taken.
             found = {**self._volunteered(heard), "misses": heard.slots.get("misses") or 0}
         else:
             found = super()._answer(heard, dispatcher, domain)
-            if found.get("misses") == 1 and question.slot not in found and (heard.slots.get("misses") or 0) == 0:
-                self._keep(heard, {}, dispatcher)
-            elif (found.get("misses") or 0) >= 2 or found.get("handed_over"):
-                # Someone in an emergency is not asked three times: their words are taken as they are.
-                found = {question.slot: heard.text, "misses": 0}
         answers = {slot: value for slot, value in found.items() if slot not in _BOOKKEEPING and value is not None}
         if answers:
             self._keep(heard, answers, dispatcher)
         return found
+
+    def _missed(
+        self, heard: Heard, question: Question, dispatcher: CollectingDispatcher, domain: dict[str, Any]
+    ) -> Found:
+        """Nobody in an emergency is asked three times: the second time their words are taken as they are."""
+        if heard.slots.get("misses"):
+            return {question.slot: heard.text, "misses": 0}
+        self._keep(heard, {}, dispatcher)
+        return super()._missed(heard, question, dispatcher, domain)
 
     def _keep(self, heard: Heard, answers: Found, dispatcher: CollectingDispatcher) -> None:
         reference = heard.hazard.get("case") or heard.last_case
@@ -86,3 +89,7 @@ class Emergency(Flow):
             silent = slots.yes_no(str(heard.slots.get("safe_to_message") or "")) == "no"
             return [Say("utter_emergency_no_messages" if silent else "utter_emergency_person_noted")]
         return [Say("utter_emergency_noted")]
+
+
+def _safe_to_message(heard: Heard) -> Found | None:
+    return {"safe_to_message": slots.yes_no(heard.text) or heard.text} if heard.text else None

@@ -30,7 +30,7 @@ class MakeEnquiry(Flow):
 
     def __init__(self) -> None:
         super().__init__([
-            words("enquiry_text"),
+            words("enquiry_text", may_ask=True),
             ADDRESS,
             NAME,
             Question("confirm", self.confirm),

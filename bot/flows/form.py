@@ -60,6 +60,8 @@ class Question:
     """What it finds cannot be anything else (a telephone number, an address)."""
     optional: bool = False
     """"I don't know" is an answer."""
+    may_ask: bool = False
+    """The answer may well be a question itself."""
     volunteered: Callable[[str], Any] | None = None
     """What a message that was not asked for it may still say."""
 
@@ -209,8 +211,9 @@ class Flow(FormValidationAction):
             return False
         if question.free:
             sure, longest = _DIGRESSIONS[heard.intent]
-            asks = heard.intent != "check_progress" or slots.is_question(heard.text)
-            return heard.confidence >= sure and length <= longest and asks
+            if heard.intent == "check_progress" and (question.may_ask or not slots.is_question(heard.text)):
+                return False
+            return heard.confidence >= sure and length <= longest
         return heard.confidence >= _SURE_ENOUGH and not (answer is not None and length <= 2)
 
     def _in_between(self, heard: Heard, dispatcher: CollectingDispatcher) -> Found:

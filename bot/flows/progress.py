@@ -27,7 +27,7 @@ def _line(case: Mapping[str, Any], heard: Heard) -> dict[str, Any]:
     now, opened, due = heard.today, instant(case.get("opened")), instant(case.get("due"))
     today = now.date() if now else None
     late = bool(due and now and due < now)
-    timed = bool(due and now and (due - now).total_seconds() < 24 * 3600)
+    timed = bool(due and now and 0 <= (due - now).total_seconds() < 24 * 3600)
     in_words = None
     if due:
         in_words = moment_in_words(due, today) if timed else day_in_words(due.date(), today)

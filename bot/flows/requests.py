@@ -39,7 +39,7 @@ class MakeRequest(Flow):
 
     def __init__(self) -> None:
         super().__init__([
-            words("more"),
+            words("more", may_ask=True),
             ADDRESS,
             NAME,
             PHONE,

@@ -17,8 +17,8 @@ _QUOTES: Final = str.maketrans({"’": "'", "‘": "'", "`": "'", "“": '"', "�
 _YES: Final = re.compile(
     r"(?:yes|yeah|yep|yup|ya|y|aye|och aye|ay|uh huh|ok|okay|sure|certainly|definitely|correct|right|fine|i think so|"
     r"think so|probably|(?:i|we|you) can|(?:i|we) (?:do|have|am|are|could)|it is|there is|there are|all of us|everyone is|"
-    r"everybody is|everyone'?s|everybody'?s|of course|course|safe|send(?: it)?|"
-    r"(?:it'?s |there'?s )?(?:just|only) (?:the |got )?(?:one|wan))\b",
+    r"everybody is|everyone'?s|everybody'?s|of course|course|safe|that'?s (?:right|it|correct|fine|grand)|that is right|"
+    r"send(?: it)?|(?:it'?s |there'?s )?(?:just|only) (?:the |got )?(?:one|wan))\b",
     re.IGNORECASE,
 )
 _NO: Final = re.compile(
@@ -93,15 +93,15 @@ _NAME_OPENERS: Final = re.compile(
 )
 _VOLUNTEERED_NAME: Final = re.compile(
     r"\b(?:[Mm]y name(?:'?s| is)|[Tt]his is|[Ii]t'?s|[Ii]'?m|[Ii] am)\s+((?:(?:Mr|Mrs|Ms|Miss|Dr)\.?\s+)?[A-Z][a-z'’-]+"
-    r"(?:\s+(?:[A-Z][a-z]*[A-Z]?[a-z'’-]+))+)"
+    r"(?:\s+(?:[A-Z][A-Za-z'’-]+))+)"
 )
 _WORDS_NOT_NAMES = (
     "a an the yes no aye naw nah ok okay what why who how when where which help none nothing nobody please hello hi thanks "
-    "thank dunno know dont don't my your is are was not want need tap boiler leak water heating house home flat number street "
+    "thank dunno know dont don't my your is are was not want need tap boiler leak heating flat number "
     "tenant someone person can could you it this that there here and or but so because i'm im i me we they for to from of "
     "on off in at do does did have has had repair complaint sorry skip pass later never mind stop cancel prefer rather say "
-    "asap urgent soon today tomorrow morning afternoon anytime any time cold broken bathroom kitchen bedroom same as "
-    "before already told gave mind own business privacy private need opening hours open"
+    "asap urgent soon today tomorrow morning afternoon anytime any cold broken bathroom kitchen bedroom same as "
+    "before already told gave own business privacy private need opening hours open"
 )
 _NOT_NAMES: Final = frozenset(_WORDS_NOT_NAMES.split())
 _SKIP: Final = re.compile(
