@@ -23,7 +23,9 @@ A channel is a plain class with these parts (no base class: shared code is a fun
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import PurePath
 from typing import Final, Protocol, runtime_checkable
 
 from aiohttp.web import AbstractRouteDef, HTTPServiceUnavailable  # by name: `web` here is our own subpackage
@@ -88,12 +90,15 @@ Report = Callable[[Receipt], Awaitable[object]]
 async def on_disk(work: Awaitable[object]) -> None:
     """Await what `receive` or `report` does, and answer the provider 503 if it fails: then the provider calls again.
 
-    Nothing of the failure reaches the provider or the log but its type: a database's message may repeat a tenant's words.
+    Of the failure the log gets only its type and place, and the provider nothing: a database's message may repeat a tenant's
+    words.
     """
     try:
         await work
     except Exception as error:
-        log.error("call_not_stored", extra={"error": type(error).__name__})
+        frames = traceback.extract_tb(error.__traceback__)[-5:]
+        place = " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+        log.error("call_not_stored", extra={"error": type(error).__name__, "place": place})
         raise HTTPServiceUnavailable(text="not stored; call again") from error
 
 
