@@ -1,0 +1,131 @@
+"""From the signs in a text to one assessment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from bot.messages import NO_DANGER, Assessment, Urgency
+from bot.triage.data import TriageError, Value
+from bot.triage.directory import DirectoryEntry, load_directory
+from bot.triage.languages import Languages, load_languages
+from bot.triage.rulebook import SECTIONS, Finding, Rulebook
+from bot.triage.signs import LEVELS
+
+_URGENCY: Final = {"danger": Urgency.DANGER, "emergency": Urgency.EMERGENCY, "advice": Urgency.NONE}
+_RANK: Final = {Urgency.DANGER: 3, Urgency.EMERGENCY: 2, Urgency.ROUTINE: 1, Urgency.NONE: 0}
+_MOST_EVIDENCE: Final = 6
+_QUOTED: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """A kind of danger: `interfaces` name it by its id."""
+
+    id: str
+    label: str
+    sensitive: bool
+    order: int
+    """Place in `hazards.yml`: of two, the earlier is named."""
+
+
+class Triage:
+    """The compiled rules. Safe to share between threads; the same text always gets the same answer."""
+
+    def __init__(
+        self,
+        hazards: Mapping[str, Hazard],
+        english: Rulebook,
+        languages: Languages,
+        directory: Mapping[str, DirectoryEntry],
+    ) -> None:
+        self.hazards = hazards
+        self.directory = directory
+        self._english = english
+        self._languages = languages
+
+    def assess(self, text: str, previous: str | None = None) -> Assessment:
+        """What a text tells about danger. `previous` is what the same tenant wrote just before, if it was recent: people
+        tell one thing in two messages, and answer "yes" when asked whether it is happening now."""
+        own = self._assess(text)
+        if not previous:
+            return own
+        before = self._assess(previous)
+        if before.advice and not own.advice and before.urgency is Urgency.NONE and self._english.confirms(text):
+            return self._now_confirmed(before, text)
+        joined = self._assess(f"{previous}\n{text}")
+        if _RANK[joined.urgency] > max(_RANK[own.urgency], _RANK[before.urgency]):
+            return joined
+        return own
+
+    def numbers(self) -> Mapping[str, str]:
+        """What `{number_<id>}` stands for in a response. All are national or a council's; `directory` tells which of
+        them still have to be checked."""
+        return {entry.id: entry.number for entry in self.directory.values()}
+
+    def translations(self) -> Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]:
+        """By language, the advice in it as responses in Rasa's shape."""
+        return self._languages.responses()
+
+    def advice_in(self, language: str, hazard: str) -> str | None:
+        """The short advice on a hazard in another language than English; None where there is none."""
+        return self._languages.advice(language, hazard)
+
+    def _assess(self, text: str) -> Assessment:
+        findings = self._english.findings(text)
+        language, others = self._languages.read(text, english_found=bool(findings))
+        findings += others
+        if not findings:
+            return NO_DANGER if language == "en" else replace(NO_DANGER, language=language)
+        findings.sort(key=lambda finding: (-LEVELS.index(finding.level), self.hazards[finding.hazard].order))
+        named = findings[0]
+        present = [finding for finding in findings if finding.level != "advice"] or findings
+        return Assessment(
+            urgency=_URGENCY[named.level],
+            hazard=named.hazard,
+            advice=True,
+            evidence=_evidence(present),
+            advice_keys=(f"utter_advice_{named.hazard}", f"utter_advice_{named.hazard}_more"),
+            sensitive=any(self.hazards[finding.hazard].sensitive for finding in present),
+            language=language,
+        )
+
+    def _now_confirmed(self, before: Assessment, text: str) -> Assessment:
+        level = max(self._english.levels(before.hazard), key=LEVELS.index, default="emergency")
+        return replace(before, urgency=_URGENCY[level], evidence=(*before.evidence, text.strip()[:_QUOTED]))
+
+
+def _evidence(findings: list[Finding]) -> tuple[str, ...]:
+    ordered = sorted(findings, key=lambda finding: finding.at)
+    return tuple(dict.fromkeys(finding.evidence for finding in ordered))[:_MOST_EVIDENCE]
+
+
+def load_triage(nlu_data: Path) -> Triage:
+    """Read `hazards.yml`, `directory.yml`, `lexicons/` and `languages/` of a project folder.
+
+    Raises TriageError, `file:line: reason`, for the first thing that cannot be used.
+    """
+    path = nlu_data / "hazards.yml"
+    fields = Value.read(path).fields("hazards", *SECTIONS, required=("hazards", "signs"))
+    hazards = _hazards(fields.pop("hazards"))
+    english = Rulebook(hazards)
+    for lexicon in sorted((nlu_data / "lexicons").glob("*.yml")):
+        for name, section in Value.read(lexicon).entries():
+            if name == "concepts":
+                english.add_concepts(section)
+            elif name != "version":
+                raise section.fault(f"unknown field {name!r}; known: concepts")
+    languages = load_languages(nlu_data / "languages", hazards)
+    english.add_rules(fields, languages.ordinary_english)
+    return Triage(hazards, english, languages, load_directory(nlu_data / "directory.yml"))
+
+
+def _hazards(section: Value) -> dict[str, Hazard]:
+    hazards: dict[str, Hazard] = {}
+    for name, value in section.entries():
+        fields = value.fields("label", "sensitive", required=("label",))
+        sensitive = fields["sensitive"].flag() if "sensitive" in fields else False
+        hazards[name] = Hazard(name, fields["label"].text(), sensitive, len(hazards))
+    if not hazards:
+        raise TriageError("hazards.yml:1: no hazard")
+    return hazards

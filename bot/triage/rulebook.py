@@ -1,0 +1,394 @@
+"""The rules of one language: its words, its signs, and the turns of phrase that say a hazard is not here and now."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from bot.triage.data import Value
+from bot.triage.signs import LEVELS, Found, Match, Sign, matches, sign_from
+from bot.triage.text import Reading, read, words_of
+from bot.triage.vocabulary import HARMLESS, Span, Vocabulary
+
+CUES: Final = (
+    "negation", "negation_reach", "not_negation", "clause_openers", "clause_joiners", "clause_subjects",
+    "past_time", "told_us", "past_frame", "over", "over_alone", "still", "supposed", "asks_whether", "emergency_question",
+    "about_mine", "right_now", "doubt_if", "reported", "feared", "present", "confirms",
+)  # fmt: skip
+SECTIONS: Final = ("words", "numbers", "harmless", "reading", "signs")
+
+_NEGATION_STEPS: Final = 6
+_SUPPOSED_REACH: Final = 9
+_FRAME_REACH: Final = 4
+_LEAD_IN: Final = 6
+_ALONE: Final = 4
+_SHORT_ANSWER: Final = 8
+_CLAUSES_UNTIL_OVER: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A hazard in a text. `level` is one of LEVELS: "advice" where it is spoken of but not there."""
+
+    hazard: str
+    level: str
+    evidence: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    concept: int
+    least: int
+    most: int
+    before: tuple[tuple[str, ...], ...]
+    after: tuple[tuple[str, ...], ...]
+
+
+class Rulebook:
+    """Compiled rules; `findings` is a pure function of the text."""
+
+    def __init__(self, hazards: Mapping[str, object]) -> None:
+        self._hazards = hazards
+        self._ids: dict[str, int] = {}
+        self._size = HARMLESS + 1
+        self._phrases: list[tuple[tuple[str, ...], int]] = []
+        self._numbers: list[_Number] = []
+        self._signs: list[Sign] = []
+        self._cue_ids: dict[str, int] = {}
+        self._reach: frozenset[str] = frozenset()
+        self._openers: frozenset[str] = frozenset()
+        self._joiners: frozenset[str] = frozenset()
+        self._subjects: frozenset[str] = frozenset()
+        self._wanted: set[int] = set()
+        self._vocabulary = Vocabulary()
+
+    # --- building -------------------------------------------------------------------------------------------------
+
+    def add_concepts(self, section: Value) -> None:
+        """A mapping of concept ids to lists of phrases; a concept may be spread over files."""
+        for name, value in section.entries():
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise value.fault(f"{name!r}: a concept is named with small letters, digits and underscores")
+            number = self._number(name)
+            for phrase, place in value.phrases():
+                self._phrases.append((self._words(phrase, place), number))
+
+    def add_rules(self, fields: Mapping[str, Value], ordinary: Sequence[str] = ()) -> None:
+        """The sections of a rule file, after every concept was added."""
+        if "words" in fields:
+            self.add_concepts(fields["words"])
+        if "numbers" in fields:
+            self._add_numbers(fields["numbers"])
+        if "harmless" in fields:
+            for phrase, place in fields["harmless"].phrases():
+                self._phrases.append((self._words(phrase, place), HARMLESS))
+        if "reading" in fields:
+            self._add_cues(fields["reading"])
+        if "signs" in fields:
+            self._signs.extend(sign_from(entry, self._hazards, self._concept) for entry in fields["signs"].items())
+        self._compile(ordinary)
+
+    def _number(self, name: str) -> int:
+        if name not in self._ids:
+            self._ids[name] = self._size
+            self._size += 1
+        return self._ids[name]
+
+    @staticmethod
+    def _words(phrase: str, place: Value) -> tuple[str, ...]:
+        words = words_of(phrase)
+        if not words:
+            raise place.fault(f"{phrase!r} holds no word")
+        return words
+
+    def _concept(self, name: str, is_phrase: bool, place: Value) -> int:
+        if is_phrase:
+            known = f'"{name}"' in self._ids
+            number = self._number(f'"{name}"')
+            if not known:
+                self._phrases.append((self._words(name, place), number))
+            self._wanted.add(number)
+            return number
+        if name not in self._ids:
+            raise place.fault(f"unknown concept {name!r}")
+        self._wanted.add(self._ids[name])
+        return self._ids[name]
+
+    def _add_numbers(self, section: Value) -> None:
+        for name, value in section.entries():
+            fields = value.fields("least", "most", "before", "after", required=("least", "most"))
+            sides = [
+                tuple(self._words(text, place) for text, place in fields[side].phrases()) if side in fields else ()
+                for side in ("before", "after")
+            ]
+            number = _Number(self._number(name), fields["least"].number(), fields["most"].number(), sides[0], sides[1])
+            self._numbers.append(number)
+
+    def _add_cues(self, section: Value) -> None:
+        fields = section.fields(*CUES)
+        plain = {
+            name: frozenset(words_of(text)[0] for text, place in fields[name].phrases() if self._words(text, place))
+            for name in ("negation_reach", "clause_openers", "clause_joiners", "clause_subjects")
+            if name in fields
+        }
+        none: frozenset[str] = frozenset()
+        self._reach = plain.get("negation_reach", none)
+        self._openers = plain.get("clause_openers", none)
+        self._joiners = plain.get("clause_joiners", none)
+        self._subjects = plain.get("clause_subjects", none)
+        for name, value in fields.items():
+            if name not in plain:
+                number = self._cue_ids[name] = self._number(f"reading:{name}")
+                self._phrases.extend((self._words(phrase, place), number) for phrase, place in value.phrases())
+
+    def _compile(self, ordinary: Sequence[str]) -> None:
+        plain = self._reach | self._openers | self._joiners | self._subjects
+        used = self._wanted | set(self._cue_ids.values()) | {HARMLESS} | {number.concept for number in self._numbers}
+        vocabulary = Vocabulary([*ordinary, *plain])
+        telling: set[str] = set()
+        for words, concept in self._phrases:
+            if concept in used:
+                vocabulary.add(words, concept)
+                if concept in self._wanted:
+                    telling.update(words)
+        vocabulary.correct_towards(telling)
+        self._vocabulary = vocabulary
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def findings(self, text: str) -> list[Finding]:
+        """Every hazard that a text speaks of, in the order of the rules."""
+        reading = read(text, self._vocabulary.spelt, self._openers, self._joiners, self._subjects)
+        if not reading.words:
+            return []
+        found = self._vocabulary.find(reading.words)
+        self._find_numbers(reading.words, found)
+        present = found.keys()
+        page = _Page(reading, found, self._cue_ids, self._reach, self._wanted)
+        findings: list[Finding] = []
+        for sign in self._signs:
+            if any(present.isdisjoint(group) for group in sign.needs):
+                continue
+            if sign.unless_anywhere and not present.isdisjoint(sign.unless_anywhere):
+                continue
+            best: Finding | None = None
+            for pattern in sign.patterns:
+                if any(present.isdisjoint(term) for term in pattern.terms):
+                    continue
+                for match in matches(pattern, sign.within, found, reading):
+                    finding = page.judge(sign, match)
+                    if finding and (best is None or LEVELS.index(finding.level) > LEVELS.index(best.level)):
+                        best = finding
+                if best and best.level == sign.level:
+                    break
+            if best:
+                findings.append(best)
+        return findings
+
+    def confirms(self, text: str) -> bool:
+        """Whether a text says no more than "yes, now"."""
+        number = self._cue_ids.get("confirms")
+        reading = read(text, self._vocabulary.spelt)
+        spans: Sequence[Span] = self._vocabulary.find(reading.words).get(number, []) if number is not None else []
+        return bool(spans) and min(span.start for span in spans) == 0 and len(reading.words) <= _SHORT_ANSWER
+
+    def levels(self, hazard: str) -> tuple[str, ...]:
+        """The levels that signs of a hazard may reach."""
+        return tuple(sign.level for sign in self._signs if sign.hazard == hazard)
+
+    def _find_numbers(self, words: Sequence[str], found: dict[int, list[Span]]) -> None:
+        if not self._numbers:
+            return
+        for i, word in enumerate(words):
+            if not word.isdecimal() or len(word) > 3:
+                continue
+            value = int(word)
+            for number in self._numbers:
+                if number.least <= value <= number.most and (
+                    any(tuple(words[i + 1 : i + 1 + len(phrase)]) == phrase for phrase in number.after)
+                    or any(tuple(words[max(0, i - len(phrase)) : i]) == phrase for phrase in number.before)
+                ):
+                    found.setdefault(number.concept, []).append(Span(i, i + 1))
+
+
+class _Page:
+    """One text with its cues, for judging how a match in it is meant."""
+
+    def __init__(
+        self, reading: Reading, found: Found, cue_ids: Mapping[str, int], reach: frozenset[str], wanted: set[int]
+    ) -> None:
+        self._reading = reading
+        self._found = found
+        self._cue_ids = cue_ids
+        self._reach = reach
+        self._negations = self._free_negations(wanted)
+
+    def judge(self, sign: Sign, match: Match) -> Finding | None:
+        """What a match of a sign amounts to: the sign's level, advice only, or nothing."""
+        reading = self._reading
+        first, last = match[0].start, match[-1].end - 1
+        sentences = range(reading.sentence[first], reading.sentence[last] + 1)
+        for concept in sign.unless:
+            if any(reading.sentence[span.start] in sentences for span in self._found.get(concept, ())):
+                return None
+        words = " ".join(word for word in reading.typed[first : last + 1] if word)
+        manner, because = self._manner(sign, first, last, match)
+        if manner in ("negated", "reported"):
+            return None
+        if manner:
+            if manner == "over" and sign.level == "emergency":
+                return None
+            return Finding(sign.hazard, "advice", f"{words} ({because})", first)
+        return Finding(sign.hazard, sign.level, words, first)
+
+    def _manner(self, sign: Sign, first: int, last: int, match: Match) -> tuple[str, str]:
+        despite = sign.despite
+        if "negated" not in despite and (because := self._negated(first, match)):
+            return "negated", because
+        if "reported" not in despite and (because := self._in_sentence("reported", first, last)):
+            return "reported", because
+        if "supposed" not in despite and (because := self._supposed(first, last)):
+            return "supposed", because
+        if "feared" not in despite and (because := self._shortly_before("feared", first)):
+            return "feared", because
+        if "over" not in despite and (because := self._over(first, last)):
+            return "over", because
+        return "", ""
+
+    def _cues(self, name: str) -> Sequence[Span]:
+        number = self._cue_ids.get(name)
+        return self._found.get(number, ()) if number is not None else ()
+
+    def _quote(self, span: Span) -> str:
+        return " ".join(word for word in self._reading.typed[span.start : span.end] if word)
+
+    # negation: "no smell of gas"
+
+    def _free_negations(self, wanted: set[int]) -> dict[int, Span]:
+        """Negations by the place of their last word, without those that belong to a longer phrase ("no heating",
+        "not sure")."""
+        negations = self._cues("negation")
+        if not negations:
+            return {}
+        bound: set[int] = set()
+        for span in self._cues("not_negation"):
+            bound.update(range(span.start, span.end))
+        for concept in wanted:
+            for span in self._found.get(concept, ()):
+                if span.end - span.start > 1:
+                    bound.update(range(span.start, span.end))
+        return {span.end - 1: span for span in negations if span.start not in bound}
+
+    def _negated(self, first: int, match: Match) -> str:
+        if not self._negations:
+            return ""
+        clause, words = self._reading.clause, self._reading.words
+        for i in range(first - 1, max(-1, first - 1 - _NEGATION_STEPS), -1):
+            if clause[i] != clause[first]:
+                break
+            if i in self._negations:
+                return self._quote(self._negations[i])
+            if words[i] not in self._reach:
+                break
+        for before, after in pairwise(match):
+            gap = range(before.end, after.start)
+            for i in gap:
+                if (
+                    i in self._negations
+                    and clause[i] == clause[after.start]
+                    and all(words[j] in self._reach for j in range(i + 1, after.start))
+                ):
+                    return self._quote(self._negations[i])
+        return ""
+
+    # "on the news", "it could cause a fire"
+
+    def _in_sentence(self, name: str, first: int, last: int) -> str:
+        sentence = self._reading.sentence
+        for span in self._cues(name):
+            if sentence[first] <= sentence[span.start] <= sentence[last]:
+                return self._quote(span)
+        return ""
+
+    def _shortly_before(self, name: str, first: int) -> str:
+        clause = self._reading.clause
+        for span in self._cues(name):
+            if 0 <= first - span.end <= _FRAME_REACH and clause[span.start] == clause[first]:
+                return self._quote(span)
+        return ""
+
+    # "what if there was a fire", "is a gas leak an emergency?"
+
+    def _supposed(self, first: int, last: int) -> str:
+        if self._in_sentence("right_now", first, last):
+            return ""
+        place = self._reading.place
+        sentence = self._reading.sentence
+        unsure = {span.end - 1 for span in self._cues("doubt_if")}
+        for span in self._cues("supposed"):
+            if span.start in unsure:
+                continue
+            if span.end <= first and place[first] - place[span.end - 1] - 1 <= _SUPPOSED_REACH:
+                return self._quote(span)
+            if first <= span.start <= last + 1 and span.end <= last + 1:
+                return self._quote(span)
+        for span in self._cues("emergency_question"):
+            if sentence[span.start] == sentence[first] and (span.start >= last or span.end <= first):
+                start = sentence.index(sentence[first])
+                opens = any(cue.start == start for cue in self._cues("asks_whether"))
+                mine = any(start <= cue.start <= start + 2 for cue in self._cues("about_mine"))
+                if opens and not mine:
+                    return self._quote(span)
+        return ""
+
+    # "last month, fixed"
+
+    def _over(self, first: int, last: int) -> str:
+        return self._long_ago(first, last) or self._done_with(first, last)
+
+    def _long_ago(self, first: int, last: int) -> str:
+        clause, sentence = self._reading.clause, self._reading.sentence
+        if self._is_still(first, last):
+            return ""
+        frame = self._shortly_before("past_frame", first)
+        if frame:
+            return frame
+        told = self._cues("told_us")
+        for span in self._cues("past_time"):
+            inside = clause[first] <= clause[span.start] <= clause[last]
+            leads_in = (
+                clause[span.start] == clause[first] - 1
+                and sentence[span.start] == sentence[first]
+                and clause.count(clause[span.start]) <= _LEAD_IN
+            )
+            if not inside and not leads_in:
+                continue
+            if any(clause[cue.start] == clause[span.start] for cue in told):
+                continue
+            if not any(min(span.start, first - 3) <= cue.start <= last for cue in self._cues("present")):
+                return self._quote(span)
+        return ""
+
+    def _is_still(self, first: int, last: int) -> bool:
+        """Something near the match says that it goes on, or is back."""
+        clause = self._reading.clause
+        return any(clause[first] <= clause[span.start] <= clause[last] + 2 for span in self._cues("still"))
+
+    def _done_with(self, first: int, last: int) -> str:
+        clause = self._reading.clause
+        for name in ("over", "over_alone"):
+            for span in self._cues(name):
+                if name == "over_alone" and clause.count(clause[span.start]) > _ALONE:
+                    continue
+                if span.start < first and clause[span.start] != clause[first]:
+                    continue
+                if clause[span.start] - clause[last] > _CLAUSES_UNTIL_OVER:
+                    continue
+                if first < span.start <= last and span.end <= last:
+                    continue
+                if any(cue.start >= first for cue in self._cues("still")):
+                    continue
+                return self._quote(span)
+        return ""

@@ -1,0 +1,134 @@
+"""From what a tenant typed to words, clauses and sentences."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+CLAUSE: Final = 1
+"""A comma, a dash, a bracket, a "but"."""
+PAUSE: Final = 2
+"""An exclamation mark or a new line: often in the middle of a thought."""
+STOP: Final = 3
+"""A full stop or a question mark."""
+
+_BREAK_COST: Final = (0, 0, 2, 100)
+_TOKEN: Final = re.compile(
+    r"(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])|(?P<word>\d+|[^\W\d_]+)|(?P<stop>[.?؟۔。？]+)|(?P<pause>[!\n！]+)"
+    r"|(?P<clause>[,;:()\[\]—–…，；：、،؛]|\s-+\s)"
+)
+_APOSTROPHES: Final = re.compile("(?<=\\w)['’‘`´ʼ](?=\\w|\\s|$)|['’‘`´ʼ](?=\\w)")
+_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_REPEATED: Final = re.compile(r"(.)\1{2,}")
+_LETTERS: Final = str.maketrans({
+    "ł": "l", "ø": "o", "đ": "d", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "ё": "е", "ґ": "г",
+    "ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه", "أ": "ا", "إ": "ا", "آ": "ا", "ؤ": "و", "ئ": "ی", "ـ": None,
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as words. All sequences run over the words."""
+
+    words: tuple[str, ...]
+    """As the vocabulary spells them."""
+    typed: tuple[str, ...]
+    """As the tenant spelt them."""
+    clause: tuple[int, ...]
+    """The number of the clause that each word stands in."""
+    sentence: tuple[int, ...]
+    """Of the sentence, where only a full stop or a question mark ends one."""
+    place: tuple[int, ...]
+    """Where each word stands for measuring distances: a pause adds to it, a full stop is out of reach."""
+    asked: frozenset[int]
+    """The sentences that end in a question mark."""
+
+
+def fold(text: str) -> str:
+    """Small letters without accents, apostrophes or invisible characters: `Włącz` and `wlacz` become the same."""
+    if not text.isascii():
+        text = _INVISIBLE.sub("", text)
+        text = unicodedata.normalize("NFKC", text).lower()
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+        text = text.translate(_LETTERS)
+    return _APOSTROPHES.sub("", text.lower())
+
+
+def words_of(phrase: str) -> tuple[str, ...]:
+    """The words of a phrase of a data file, as they will be met in a text."""
+    return tuple(match.group() for match in _TOKEN.finditer(fold(phrase)) if match.lastgroup in ("word", "han"))
+
+
+def read(
+    text: str,
+    respell: Callable[[str], tuple[str, ...]] = lambda word: (word,),
+    openers: Collection[str] = (),
+    joiners: Collection[str] = (),
+    subjects: Collection[str] = (),
+) -> Reading:
+    """Split a text. `respell` gives the word, or the words run together, that were meant. A word of `openers` ("but",
+    "because") starts a new clause, and so does one of `joiners` ("and") before one of `subjects` ("i", "there")."""
+    words: list[str] = []
+    typed: list[str] = []
+    breaks: list[int] = []
+    asked: set[int] = set()
+    sentence = 0
+    for word, strength, is_question in _joined(_words_and_breaks(text)):
+        sentence += strength == STOP
+        if is_question:
+            asked.add(sentence)
+        meant = respell(word)
+        words.extend(meant)
+        typed.extend((word, *[""] * (len(meant) - 1)))
+        breaks.extend((strength, *[0] * (len(meant) - 1)))
+    for i in range(1, len(words)):
+        if not breaks[i] and (
+            words[i] in openers or (words[i] in joiners and i + 1 < len(words) and words[i + 1] in subjects)
+        ):
+            breaks[i] = CLAUSE
+    clauses, sentences, places = [], [], []
+    clause = sentence = extra = 0
+    for i, strength in enumerate(breaks):
+        clause += strength > 0
+        sentence += strength == STOP
+        extra += _BREAK_COST[strength]
+        clauses.append(clause)
+        sentences.append(sentence)
+        places.append(i + extra)
+    return Reading(tuple(words), tuple(typed), tuple(clauses), tuple(sentences), tuple(places), frozenset(asked))
+
+
+def _words_and_breaks(text: str) -> list[tuple[str, int, bool]]:
+    """Each word, the break before it, and whether a question mark follows it."""
+    found: list[tuple[str, int, bool]] = []
+    pending = 0
+    for match in _TOKEN.finditer(fold(text)):
+        kind = match.lastgroup
+        if kind in ("word", "han"):
+            word = match.group()
+            found.append((_REPEATED.sub(r"\1\1", word) if len(word) > 3 else word, pending, False))
+            pending = 0
+        elif found:
+            mark = match.group()
+            if kind == "stop" and not {"?", "؟", "？"}.isdisjoint(mark):
+                found[-1] = (*found[-1][:2], True)
+            pending = max(pending, STOP if kind == "stop" else PAUSE if kind == "pause" else CLAUSE)
+    return found
+
+
+def _joined(words: list[tuple[str, int, bool]]) -> list[tuple[str, int, bool]]:
+    """With three single letters or more in a row made one word: `g a s`."""
+    joined: list[tuple[str, int, bool]] = []
+    i = 0
+    while i < len(words):
+        end = i
+        while end < len(words) and len(words[end][0]) == 1 and "a" <= words[end][0] <= "z":
+            end += 1
+        if end - i >= 3:
+            joined.append(("".join(word for word, _, _ in words[i:end]), words[i][1], words[end - 1][2]))
+            i = end
+        else:
+            joined.append(words[i])
+            i += 1
+    return joined
