@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from bot.dialogue import OUT_OF_SCOPE, Classifier, load_examples, training
 from bot.dialogue.features import load_lexicon
@@ -53,10 +53,14 @@ def _train(args: argparse.Namespace) -> int:
 def _understand(args: argparse.Namespace) -> int:
     triage = load_triage(args.nlu_data)
     classifier = Classifier.load_for(args.nlu_data, args.data)
-    texts: Iterable[str] = args.text or (line.rstrip("\r\n") for line in sys.stdin)
-    for text in texts:
-        print(json.dumps(describe(text, classifier, triage), ensure_ascii=False), flush=True)
+    answer(args.text or sys.stdin, sys.stdout, classifier, triage)
     return 0
+
+
+def answer(lines: Iterable[str], out: TextIO, classifier: Classifier, triage: Triage) -> None:
+    """Write one JSON object for each line as soon as it is read; an empty line is a text too."""
+    for line in lines:
+        print(json.dumps(describe(line.rstrip("\r\n"), classifier, triage), ensure_ascii=False), file=out, flush=True)
 
 
 def describe(text: str, classifier: Classifier, triage: Triage) -> dict[str, Any]:

@@ -51,8 +51,8 @@ class Tracker:
     def resume(cls, domain: Domain, state: Mapping[str, JSON] | None, sender: str) -> "Tracker":
         """From the state of the last turn. What the project no longer knows (a slot, a form) is dropped."""
         state = state or {}
-        initial = {name: deepcopy(slot.initial) for name, slot in domain.slots.items()}
-        kept = {name: deepcopy(value) for name, value in dict(state.get("slots") or {}).items() if name in initial}
+        initial = {name: _copy(slot.initial) for name, slot in domain.slots.items()}
+        kept = {name: _copy(value) for name, value in dict(state.get("slots") or {}).items() if name in initial}
         requested = (state.get("slots") or {}).get(REQUESTED_SLOT)
         loop = state.get("loop")
         active = Loop(loop["name"], loop["rejected"], loop["interrupted"]) if loop else None
@@ -116,7 +116,7 @@ class Tracker:
             self.set_slot(str(event.get("name")), event.get("value"), source)
         elif kind == "reset_slots":
             for name, slot in self.domain.slots.items():
-                self.set_slot(name, deepcopy(slot.initial), source)
+                self.set_slot(name, _copy(slot.initial), source)
             self.slots[REQUESTED_SLOT] = None
         elif kind in {"active_loop", "form"}:
             self.set_loop(event.get("name"), source)
@@ -192,6 +192,10 @@ class Tracker:
             "active_loop": loop,
             "latest_action_name": form or self.latest_action,
         }
+
+
+def _copy(value: JSON) -> JSON:
+    return deepcopy(value) if isinstance(value, list | dict) else value
 
 
 def _is_json(value: JSON) -> bool:
