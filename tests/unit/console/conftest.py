@@ -13,7 +13,5 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def ama(house: House) -> Browser:
-    """An officer, signed in through her one-time link."""
-    browser = Browser(house.client)
-    await browser.welcome(await house.hire("Ama Mensah"))
-    return browser
+    """An officer who is signed in."""
+    return await house.sign_in("Ama Mensah", house.client)

@@ -1,4 +1,4 @@
-"""The console over a real application, store, policy and intake; only dialogue and triage are scripts, and time moves by hand."""
+"""The console over a real application, store, policy and intake. Dialogue and triage are scripts; time moves by hand."""
 
 import asyncio
 import re
@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from sqlmodel import Session, select
 
 from bot.console import Console
+from bot.console.auth import SESSION_COOKIE
 from bot.desk import staff as accounts
 from bot.desk.office import Office
 from bot.intake import Arrived, Intake
@@ -94,6 +95,17 @@ class House:
 
         return await self.store.run(work)
 
+    async def sign_in(self, name: str, client: TestClient, *, role: str = "officer") -> "Browser":
+        """Make an account and sign it in at `client`, without the slow hashing of a password."""
+        token, now = await self.hire(name, role), self.clock.now()
+        who = await self.store.run(
+            lambda session: accounts.choose_password(session, self.office, token, _hashed(), now=now)
+        )
+        client.session.cookie_jar.update_cookies({SESSION_COOKIE: who.token}, client.make_url("/staff"))
+        browser = Browser(client)
+        await browser.get("/staff")
+        return browser
+
     async def tenant_says(self, text: str, address: str = "+447700900123", name: str | None = None) -> Arrived:
         provider_id = f"test:{self.clock.uuid().hex}"
         return await self.intake.receive(Inbound(ChannelName.SMS, address, provider_id, text, name=name))
@@ -102,6 +114,11 @@ class House:
         """Another browser."""
         self.guests.append(TestClient(self.client.server))
         return self.guests[-1]
+
+    async def guess(self, email: str, address: str = "127.0.0.1") -> None:
+        """Somebody tries a wrong password, as far as it counts."""
+        now = self.clock.now()
+        await self.store.run(lambda session: accounts.begin_sign_in(session, self.office, email, address, now=now))
 
     async def conversation(self, conversation_id: str) -> Conversation:
         found = await self.store.read(lambda session: conversations.load(session, conversation_id, lock=False))
@@ -155,6 +172,11 @@ class Browser:
     async def _read(self, response: ClientResponse) -> str:
         self.page, self.status, self.path = await response.text(), response.status, response.url.path
         return self.page
+
+
+@cache
+def _hashed() -> str:
+    return accounts.hash_password(PASSWORD)
 
 
 @cache

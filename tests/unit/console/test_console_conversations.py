@@ -4,22 +4,18 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlmodel import Session
 from unit.console.house import Browser, Event, House, Task
 
 from bot.desk import staff as accounts
 from bot.messages import DeliveryState
-from bot.store import conversations, outbox
-from bot.store.conversations import Superseded
+from bot.store import outbox
 from bot.store.tables import InboundState, Owner
 
 
 @pytest.fixture
 async def ben(house: House) -> Browser:
     """A second officer, at a browser of his own."""
-    browser = Browser(house.guest())
-    await browser.welcome(await house.hire("Ben Okoro"))
-    return browser
+    return await house.sign_in("Ben Okoro", house.guest())
 
 
 @pytest.fixture
@@ -69,7 +65,8 @@ async def test_taking_over_silences_the_bot_and_tells_the_tenant_who_is_there(ho
     assert house.nudged == [talk]
     assert (await house.conversation(talk)).owner == Owner.STAFF
     before = await house.transcript(talk)
-    assert "Ama Mensah" in before[-1].text and "Repairs officer" in before[-1].text
+    assert "Ama Mensah" in before[-1].text
+    assert "Repairs officer" in before[-1].text
     await house.tenant_says("hello?")
     after = await house.transcript(talk)
     assert [each.direction for each in after[len(before) :]] == ["in"]
@@ -142,22 +139,6 @@ async def test_of_two_who_take_over_at_once_the_second_is_told_and_decides_again
     assert "You are answering." in ben.page
 
 
-async def test_a_conversation_saved_by_another_in_between_is_a_clear_message_and_no_change(
-    house: House, ama: Browser, talk: str
-):
-    """Locks make this rare; the version is what makes it safe."""
-
-    def both(session: Session) -> None:
-        mine = conversations.load(session, talk)
-        theirs = conversations.load(session, talk)
-        assert mine is not None and theirs is not None
-        conversations.save(session, theirs)
-        conversations.save(session, mine)
-
-    with pytest.raises(Superseded):
-        await house.store.run(both)
-
-
 async def test_handing_back_lets_the_bot_answer_again(house: House, ama: Browser, talk: str):
     await take_over(ama, talk)
 
@@ -220,11 +201,11 @@ async def test_nothing_is_shown_or_done_without_signing_in(house: House, ama: Br
 
 
 async def test_an_auditor_reads_everything_and_changes_nothing(house: House, ama: Browser, talk: str):
-    auditor = Browser(house.guest())
-    await auditor.welcome(await house.hire("Audra Tor", role="auditor"))
+    auditor = await house.sign_in("Audra Tor", house.guest(), role="auditor")
     shown = await auditor.get(page(talk))
     assert "my tap is dripping" in shown
-    assert "Take over" not in shown and "<textarea" not in shown
+    assert "Take over" not in shown
+    assert "<textarea" not in shown
     [task] = await house.rows(Task)
 
     for path in (page(talk, "take-over"), page(talk, "reply"), page(talk, "hand-back"), f"/staff/tasks/{task.id}/done"):
@@ -258,7 +239,8 @@ async def test_an_emergency_is_on_top_of_every_page_with_its_time_until_somebody
     assert ">7 min</time>" in shown
     task = next(each for each in await house.rows(Task) if each.kind == "emergency")
     shown = await ama.get(page(talk))
-    assert "Danger to life: a smell of gas" in shown and "<q>gas</q>" in shown
+    assert "Danger to life: a smell of gas" in shown
+    assert "<q>gas</q>" in shown
     await ama.post(f"/staff/tasks/{task.id}/done", conversation=talk)
 
     assert ama.path == page(talk)
@@ -337,8 +319,10 @@ async def test_conversations_that_need_a_person_and_my_own_have_views(house: Hou
     waiting = (await house.tenant_says("please break", address="+447700900456")).conversation_id
     await take_over(ama, talk)
 
-    assert waiting in await ama.get("/staff?view=waiting") and f"line-{talk}" not in ama.page
-    assert talk in await ama.get("/staff?view=mine") and f"line-{waiting}" not in ama.page
+    assert waiting in await ama.get("/staff?view=waiting")
+    assert f"line-{talk}" not in ama.page
+    assert talk in await ama.get("/staff?view=mine")
+    assert f"line-{waiting}" not in ama.page
 
 
 async def test_what_a_disabled_colleague_held_is_put_before_the_others(
