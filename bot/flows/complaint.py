@@ -26,6 +26,10 @@ _ONLY_ASKS: Final = re.compile(
 )
 
 
+_ANNOUNCES: Final = re.compile(r"\bcompl(?:ain|aint)\b", re.IGNORECASE)
+"""A short message that says so is about to tell what happened, and has not yet."""
+
+
 class MakeComplaint(Flow):
     """What happened, what would put it right, whether we may speak to whom it is about, who and where."""
 
@@ -52,8 +56,11 @@ class MakeComplaint(Flow):
         ])  # fmt: skip
 
     def first(self, heard: Heard) -> Found:
-        if heard.pressed or _ONLY_ASKS.match(heard.text) or slots.words_in(heard.text) < 5:
+        if heard.pressed or _ONLY_ASKS.match(heard.text):
             return {}
+        length = slots.words_in(heard.text)
+        if length < 5 or (length <= 10 and _ANNOUNCES.search(heard.text)):
+            return {"request_words": heard.text}
         return {"what_happened": heard.text}
 
     def another_answer(self, heard: Heard) -> Found | None:
@@ -81,8 +88,10 @@ class MakeComplaint(Flow):
         })  # fmt: skip
 
     def finish(self, heard: Heard) -> list[Say | Command]:
-        words_ = str(heard.slots.get("what_happened") or " ".join(heard.slots.get("unread") or ()))
-        summary, details = slots.shorten(words_), self.answers(heard)
+        story = heard.slots.get("what_happened")
+        said = [heard.slots.get("request_words"), story, *([] if story else heard.slots.get("unread") or ())]
+        words_ = ". ".join(str(part) for part in said if part not in (None, slots.NOT_GIVEN))
+        summary, details = slots.shorten(str(story or words_)), self.answers(heard)
         if _ABOUT_DATA.search(words_):
             case = OpenCase("service_request", "data_protection_complaint", words_, summary, details=details)
         else:

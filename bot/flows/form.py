@@ -75,6 +75,8 @@ class Flow(FormValidationAction):
     own_intents: ClassVar[frozenset[str]] = frozenset()
     takes_additions: ClassVar[bool] = False
     """Whether "also the window" after a case was opened belongs to that case and not to a new one."""
+    one_case_each: ClassVar[bool] = False
+    """Whether the same kind of matter coming up again is a case of its own (a second repair), not more of the first."""
     changeable: ClassVar[Mapping[str, Sequence[str]]] = {}
     """What "change something" may mean: slot to the words for it."""
 
@@ -170,6 +172,9 @@ class Flow(FormValidationAction):
         if answer is not None:
             return self._taken({**volunteered, **answer}, heard)
         if self._is_new_matter(heard, question):
+            if heard.intent in self.own_intents and not self.one_case_each:
+                dispatcher.utter_message(response="utter_noted")
+                return {"unread": [*(heard.slots.get("unread") or []), heard.text]}
             dispatcher.utter_message(response="utter_kept_for_later")
             kept = [*(heard.slots.get("kept") or []), {"intent": heard.intent, "words": heard.text}]
             return {"kept": kept, "misses": 0}
@@ -220,7 +225,7 @@ class Flow(FormValidationAction):
         """Progress is told here, because outside a form it is one itself; all else is left to the rules."""
         if heard.intent != "check_progress":
             return {}
-        for say in progress.tell(heard):
+        for say in progress.tell(heard) if heard.cases else [Say("utter_progress_once_sent")]:
             utter(dispatcher, say)
         return {"misses": heard.slots.get("misses") or 0}
 
@@ -301,7 +306,7 @@ class Flow(FormValidationAction):
 
     def answers(self, heard: Heard) -> Found:
         """Every answer by slot, as kept with the case."""
-        asked = {slot: heard.known(slot) for slot in self.questions if slot not in ("confirm", "change_which")}
+        asked = {slot: heard.known(slot) for slot in self.needed(heard) if slot not in ("confirm", "change_which")}
         kept = {slot: value for slot, value in asked.items() if value is not None}
         if unread := heard.slots.get("unread"):
             kept["unread"] = unread

@@ -45,6 +45,7 @@ class ReportRepair(Flow):
     subject = "repair"
     own_intents = frozenset({"report_repair"})
     takes_additions = True
+    one_case_each = True
     changeable: ClassVar = {
         "description": ("problem", "repair", "fault", "description"),
         "room": ("room",),

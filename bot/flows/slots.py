@@ -44,7 +44,7 @@ _STREETS: Final = (
 )
 _STREET_ADDRESS: Final = re.compile(
     rf"({_FLAT}{_NUMBER}),?\s+((?:[a-z][\w'.-]*\s+){{0,3}}?[a-z][\w'.-]*\s+(?:{_STREETS})\b\.?|high\s?gate\b)"
-    r"((?:\s*,\s*[a-z][\w'-]+(?:\s(?!and\b|my\b|the\b|i\b)[a-z][\w'-]+)?){0,2})",
+    r"((?:\s*,\s*(?-i:[A-Z])[\w'-]+(?:\s(?-i:[A-Z])[\w'-]+)?){0,2})",
     re.IGNORECASE,
 )
 _NUMBERED: Final = re.compile(rf"^{_FLAT}{_NUMBER},?\s+[a-z][\w'.-]+", re.IGNORECASE)
