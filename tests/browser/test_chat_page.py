@@ -1,30 +1,16 @@
 """The chat page and the widget in a real browser, against a real server with a transcript in memory."""
 
-import os
 import re
-import sys
 from contextlib import suppress
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
+from shutil import which
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from playwright.async_api import async_playwright, expect
+from unit.webchat.chat_server import NUMBERS, ChatServer, Limits
 
-# The server and its transcript are those of the unit tests next door; without packages they are found by their folder.
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "webchat"))
-
-from chat_server import NUMBERS, ChatServer, Limits
-
-CHROMIUM = Path("/usr/bin/chromium")
-NEEDED = "browser" in os.environ.get("DOORSTEP_REQUIRE", "")
-
-if not NEEDED and (find_spec("playwright") is None or not CHROMIUM.exists()):
-    pytest.skip("Playwright or Chromium is not installed", allow_module_level=True)
-
-playwright = import_module("playwright.async_api")
-expect = playwright.expect
+CHROMIUM = next(filter(None, map(which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 # One browser for the module (starting it costs more than any test here), and so one event loop.
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
@@ -54,7 +40,7 @@ async def server():
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser():
-    async with playwright.async_playwright() as started:
+    async with async_playwright() as started:
         browser = await started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         await browser.close()

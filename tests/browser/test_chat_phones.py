@@ -1,33 +1,19 @@
 """The phone simulator in a real browser, against the real stand-ins and a bot that only echoes."""
 
-import os
-import sys
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
+from shutil import which
 
 import pytest
+from playwright.async_api import async_playwright, expect
+from unit.webchat.test_phone_simulator import Desk
 
-# The desk is that of the unit tests next door; without packages it is found by its folder.
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "webchat"))
-
-from test_phone_simulator import Desk
-
-CHROMIUM = Path("/usr/bin/chromium")
-NEEDED = "browser" in os.environ.get("DOORSTEP_REQUIRE", "")
-
-if not NEEDED and (find_spec("playwright") is None or not CHROMIUM.exists()):
-    pytest.skip("Playwright or Chromium is not installed", allow_module_level=True)
-
-playwright = import_module("playwright.async_api")
-expect = playwright.expect
+CHROMIUM = next(filter(None, map(which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 pytestmark = pytest.mark.browser
 
 
 async def test_a_developer_plays_a_tenant_on_both_phones():
     desk = await Desk().start()
-    async with playwright.async_playwright() as started:
+    async with async_playwright() as started:
         browser = await started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = await browser.new_page()
         faults = []

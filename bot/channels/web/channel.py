@@ -56,7 +56,7 @@ class StoreFailed(Exception):
 class Limits:
     """How fast one session may write: `burst` messages at once, then `per_second`. Urgent texts are never held up."""
 
-    burst: int = 30
+    burst: int = 60
     per_second: float = 1.0
     sockets: int = 12
     """Open sockets of one session: tabs and devices."""

@@ -1,6 +1,6 @@
 import aiohttp
 import pytest
-from chat_server import ChatServer, Tab
+from unit.webchat.chat_server import ChatServer, Tab
 
 
 @pytest.fixture

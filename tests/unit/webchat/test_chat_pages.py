@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from chat_server import NUMBERS
+from unit.webchat.chat_server import NUMBERS
 
 from bot.channels.web import WordsError, load_words
 from bot.channels.web.page import HERE

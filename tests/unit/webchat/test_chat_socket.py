@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
-from chat_server import Content, HandClock, Limits, Tab, Transcripts
+from unit.webchat.chat_server import Content, HandClock, Limits, Tab, Transcripts
 
 from bot.channels.web.tokens import Signer
 from bot.messages import ChannelName, Outbound

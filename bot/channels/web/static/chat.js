@@ -218,6 +218,7 @@ function wakeLater() {
 function size() {
   text.style.height = "auto";
   text.style.height = `${Math.min(text.scrollHeight + 2, 160)}px`;
+  if (following && !transcript.empty) scroll.scrollTop = scroll.scrollHeight; // the box takes room from the transcript
 }
 
 function count(always) {
