@@ -169,7 +169,8 @@ def address(text: str, *, asked: bool = False) -> str | None:
         short = words_in(bare) <= 10
         if short and _NUMBERED.match(bare) and not _NOT_STREETS.match(bare):
             return _capitals(bare)
-        if short and words_in(bare) >= 2 and _NAMED_HOUSE.search(bare) and not _QUESTION.match(bare):
+        vague = words_in(bare) < 3 and re.match(r"(?:the|my|our|a|this|that|whole)\b", bare, re.IGNORECASE)
+        if short and words_in(bare) >= 2 and _NAMED_HOUSE.search(bare) and not vague and not _QUESTION.match(bare):
             return _capitals(bare)
     match = _STREET_ADDRESS.search(said)
     if match is None or _NOT_STREETS.match(match[0]):

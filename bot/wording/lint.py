@@ -5,10 +5,11 @@ what fills them cannot be made simpler.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from bot.wording.arguments import is_known
 from bot.wording.gsm import is_gsm, normalise, segments
 from bot.wording.render import PLACEHOLDER
 from bot.wording.responses import Responses, Variation
@@ -54,20 +55,14 @@ class Fault:
         return f"{self.place}: {self.key}: {self.reason}"
 
 
-def lint_words(responses: Responses, arguments: Mapping[str, frozenset[str]] | None = None) -> list[Fault]:
-    """Everything in `responses` that a tenant should not be sent, in the order of the files.
-
-    `arguments` says what each key is given; where a key is in it, any other placeholder is a fault.
-    """
-    faults = []
-    for key, variations in responses.by_key.items():
-        for variation in variations:
-            reasons = list(_reasons(variation))
-            if arguments is not None and key in arguments:
-                unknown = sorted(set(PLACEHOLDER.findall(variation.text)) - arguments[key])
-                reasons += [f"nothing fills {{{name}}}" for name in unknown]
-            faults += [Fault(variation.place, key, reason) for reason in reasons]
-    return faults
+def lint_words(responses: Responses) -> list[Fault]:
+    """Everything in `responses` that a tenant should not be sent, in the order of the files."""
+    return [
+        Fault(variation.place, key, reason)
+        for key, variations in responses.by_key.items()
+        for variation in variations
+        for reason in _reasons(variation)
+    ]
 
 
 def reading_grade(text: str) -> float:
@@ -85,6 +80,9 @@ def _reasons(variation: Variation) -> Iterator[str]:
     if not text.strip():
         yield "says nothing"
         return
+    for name in dict.fromkeys(PLACEHOLDER.findall(text)):
+        if not is_known(name):
+            yield f"nothing fills {{{name}}}"
     yield from _words_to_avoid("\n".join([text, *(choice.label for choice in variation.choices)]))
     for sentence in _sentences(text):
         if len(sentence.split()) > SENTENCE_LIMIT:

@@ -40,11 +40,8 @@ def test_plain_words_pass():
     assert faults("Someone will come by {due}. To move the visit, ring {phone}.") == []
 
 
-def test_a_placeholder_that_nobody_fills_is_found_where_the_arguments_are_known():
-    responses = Responses.from_mapping({"utter_x": [{"text": "Hi {nam}"}]})
-    assert [fault.reason for fault in lint_words(responses, {"utter_x": frozenset({"name"})})] == [
-        "nothing fills {nam}"
-    ]
+def test_a_placeholder_that_nobody_fills_is_found():
+    assert faults("Hi {nam}, ring {number_gas} or {phone}") == ["nothing fills {nam}"]
 
 
 def test_names_numbers_and_links_do_not_make_a_text_harder():
