@@ -4,6 +4,7 @@ from bot.dialogue.classifier import Classifier
 from bot.dialogue.engine import EmbeddedEngine, Interpreter, action_faults
 from bot.dialogue.errors import DialogueError, EngineError, ModelError, ProjectError
 from bot.dialogue.project import OUT_OF_SCOPE, Example, Project, load_examples, load_project
+from bot.dialogue.tracker import active_form
 
 __all__ = [
     "OUT_OF_SCOPE",
@@ -17,6 +18,7 @@ __all__ = [
     "Project",
     "ProjectError",
     "action_faults",
+    "active_form",
     "load_examples",
     "load_project",
 ]

@@ -194,6 +194,12 @@ class Tracker:
         }
 
 
+def active_form(state: Mapping[str, JSON] | None) -> str | None:
+    """The form that a conversation with this state is in the middle of, None if it is in none."""
+    loop = (state or {}).get("loop")
+    return loop["name"] if loop else None
+
+
 def _copy(value: JSON) -> JSON:
     return deepcopy(value) if isinstance(value, list | dict) else value
 

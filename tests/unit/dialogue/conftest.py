@@ -9,7 +9,7 @@ from rasa_sdk import Action
 from rasa_sdk.events import SlotSet
 from rasa_sdk.forms import FormValidationAction
 
-from bot.dialogue import EmbeddedEngine, Project, load_project
+from bot.dialogue import EmbeddedEngine, Project, active_form, load_project
 from bot.messages import Say, Turn, Understanding
 
 PROJECT = Path(__file__).parent / "project"
@@ -21,7 +21,7 @@ class Keywords:
     def classify(self, text: str) -> Understanding:
         words = text.split()
         intent = words[0] if words and not words[0].startswith("/") else "inform"
-        known = {"greet", "affirm", "deny", "order", "reserve", "inform", "faq", "cancel", "switch", "loop"}
+        known = {"greet", "affirm", "deny", "order", "reserve", "inform", "faq", "cancel", "switch", "think", "loop"}
         return Understanding(intent if intent in known else "inform", 0.9, ((intent, 0.9),), self.entities(text))
 
     def entities(self, text: str) -> Mapping[str, Any]:
@@ -163,8 +163,7 @@ class Talk:
 
     @property
     def form(self) -> str | None:
-        assert self.state is not None
-        return self.state["loop"] and self.state["loop"]["name"]
+        return active_form(self.state)
 
 
 @pytest.fixture

@@ -112,6 +112,23 @@ def test_a_rule_of_a_form_can_lead_into_another(talk):
     assert talk.form == "move_form"
 
 
+def test_a_rule_that_leads_back_into_a_form_does_not_read_the_message_as_an_answer(talk):
+    talk.say("order")
+    talk.say("ham")
+    assert talk.say("think") == ["utter_sure"]
+    assert talk.form == "pizza_form"
+    assert talk.say("affirm") == ["utter_ask_pizza_form_size"]
+    assert talk.say("inform size=large") == ["utter_ask_boxed"]
+
+
+def test_an_answer_is_taken_even_while_a_rule_waits_inside_a_form(talk):
+    talk.say("order")
+    talk.say("ham")
+    talk.say("think")
+    assert talk.say("inform size=large") == ["utter_lost", "utter_ask_boxed"]
+    assert talk.slots["size"] == "large"
+
+
 def test_a_validator_can_end_a_form_early(talk):
     talk.say("order")
     assert talk.say("stop it") == ["utter_lost"]
@@ -269,7 +286,7 @@ def test_the_state_survives_being_stored_as_json(engine):
     assert kept.state == stored.state
 
 
-WORDS = ["greet", "affirm", "deny", "order", "reserve", "inform", "faq", "cancel", "switch"]
+WORDS = ["greet", "affirm", "deny", "order", "reserve", "inform", "faq", "cancel", "switch", "think"]
 VALUES = ["", " size=small", " size=huge", " street=High", " number=1 number=2"]
 
 

@@ -47,7 +47,7 @@ CASES = [
     (CORE, "actions:", "session_config:\n  session_expiration_time: 60\nactions:", "sessions are not supported"),
     (CORE, "    values: [small, large]\n", "    values: [small, large]\n    auto_fill: true\n", "auto_fill"),
     (CORE, "  size:\n    type: categorical", "  size:\n    type: float", "slot size: type 'float'"),
-    (CORE, "      entity: size\n", "      entity: size\n      role: crust\n", "domain/core.yml:34: slot size: mapping: role"),
+    (CORE, "      entity: size\n", "      entity: size\n      role: crust\n", "domain/core.yml:35: slot size: mapping: role"),
     (CORE, "      entity: size\n", "      entity: sizes\n", "entity 'sizes' is not in the domain"),
     (CORE, "      intent: affirm\n", "      intent: agree\n", "intent agree is not in the domain"),
     (CORE, "type: from_trigger_intent", "type: from_llm", "mapping type 'from_llm' is not supported"),
