@@ -7,6 +7,8 @@ from datetime import UTC
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot import faults
+
 log = logging.getLogger(__name__)
 
 Work = Callable[[], Awaitable[object]]
@@ -43,5 +45,5 @@ class Beat:
 async def _tick(periodic: Periodic) -> None:
     try:
         await periodic.work()
-    except Exception:  # the next beat tries again
-        log.exception("beat_failed", extra={"work": periodic.name})
+    except Exception as error:  # noqa: BLE001 - the next beat tries again
+        log.error("beat_failed", extra={"work": periodic.name} | faults.of(error))

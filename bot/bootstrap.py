@@ -34,7 +34,7 @@ from bot.store.tables import Message
 from bot.triage import Triage, load_triage
 from bot.wallclock import WallClock
 from bot.web import application
-from bot.wording import Wording, load_responses
+from bot.wording import Responses, Wording, load_responses
 
 NLU_DATA: Final = Path(__file__).parent.parent / "nlu_data"
 DATA: Final = Path("data")
@@ -105,16 +105,33 @@ class Doorstep:
         return {"database": True, "backlog": backlog, "policy": self.office.policy.id}
 
 
-def assemble(settings: Settings, wall_clock: WallClock) -> Doorstep:
-    """Put a Doorstep together without starting anything.
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is the same for every association and takes a moment to load: the dialogue, triage, the words."""
+
+    engine: EmbeddedEngine
+    triage: Triage
+    responses: Responses
+
+
+def load_knowledge() -> Knowledge:
+    """Read `nlu_data` and the trained classifier; raises ProjectError, TriageError, ResponsesError or ModelError (which says
+    to run `doorstep train`)."""
+    project = load_project(NLU_DATA)
+    engine = EmbeddedEngine(project, Classifier.load_for(NLU_DATA, DATA), actions(NLU_DATA))
+    return Knowledge(engine, load_triage(NLU_DATA), load_responses(NLU_DATA / "domain"))
+
+
+def assemble(settings: Settings, wall_clock: WallClock, knowledge: Knowledge | None = None) -> Doorstep:
+    """Put a Doorstep together without starting anything. `knowledge` that is loaded already is not loaded again.
 
     Raises SettingsError, PolicyError, ProjectError, TriageError, ResponsesError, ModelError or SchemaTooOld, each of which
     names what is wrong and where.
     """
     policy = load_policy(settings.policy)
-    triage = load_triage(NLU_DATA)
-    office = Office(policy, wording(policy), wall_clock, triage.numbers())
-    engine = embedded_engine()
+    knowledge = knowledge or load_knowledge()
+    triage = knowledge.triage
+    office = Office(policy, Wording(knowledge.responses), wall_clock, triage.numbers())
     store = open_store(settings.database_url)
     schema.check(store)
     figures = CollectorRegistry()
@@ -127,7 +144,7 @@ def assemble(settings: Settings, wall_clock: WallClock) -> Doorstep:
         for tell in changed:
             tell(conversation_id)
 
-    intake = Intake(store, office, engine, triage, wall_clock, nudge)
+    intake = Intake(store, office, knowledge.engine, triage, wall_clock, nudge)
 
     async def receive(inbound: Inbound) -> int:
         arrived = await intake.receive(inbound)
@@ -157,17 +174,6 @@ def assemble(settings: Settings, wall_clock: WallClock) -> Doorstep:
 async def build(settings: Settings, wall_clock: WallClock) -> web.Application:
     """The whole product as one aiohttp application; starting and stopping it starts and stops everything."""
     return assemble(settings, wall_clock).application()
-
-
-def wording(policy: Policy) -> Wording:
-    """The words of the product, as this association says them."""
-    return Wording(load_responses(NLU_DATA / "domain"))
-
-
-def embedded_engine() -> EmbeddedEngine:
-    """The dialogue with its trained classifier; raises ModelError if `doorstep train` has not been run."""
-    project = load_project(NLU_DATA)
-    return EmbeddedEngine(project, Classifier.load_for(NLU_DATA, DATA), actions(NLU_DATA))
 
 
 def banners(policy: Policy) -> Sequence[str]:

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from sqlmodel import Session
 
+from bot import faults
 from bot.desk import case as cases
 from bot.desk import clock as clocks
 from bot.desk import contact as contacts
@@ -170,7 +171,7 @@ class _Arrival:
     def take(self) -> None:
         """Triage first, in any state and whoever holds the conversation; then keywords, then the dialogue."""
         assessment = self._assess()
-        emergency = self._advise(assessment) if assessment.advice else None
+        emergency = self._warn(assessment) if assessment.advice else None
         if self.inbound.keyword is not None and not assessment.advice:
             self._obey(self.inbound.keyword)
         elif self.conversation.owner != Owner.BOT:
@@ -199,6 +200,21 @@ class _Arrival:
             self._look("triage_failed", urgent=True)
             return NO_DANGER
 
+    def _warn(self, assessment: Assessment) -> Case | None:
+        """`_advise`; and where that fails, the national numbers and an alarm: never silence, never a lost message."""
+        before = self.conversation.model_copy(deep=True)
+        try:
+            with self.session.begin_nested():
+                return self._advise(assessment)
+        except Exception as error:  # noqa: BLE001 - a fault in words or policy must not keep the tenant from being warned
+            _restore(self.conversation, before)
+            self._alarm("advice_failed", error)
+            desk.say_keys(
+                self.session, self.office, self.conversation, [Say("utter_advice_any")], now=self.now, kind="advice",
+                urgent=True,
+            )  # fmt: skip
+            return None
+
     def _advise(self, assessment: Assessment) -> Case | None:
         """Send the safety words, and open or join the emergency case if the danger is present."""
         self._note("triage", {
@@ -206,13 +222,18 @@ class _Arrival:
         })  # fmt: skip
         before = self.conversation.hazard
         again = before.get("hazard") == assessment.hazard and self._is_recent(before)
-        keys = ("utter_advice_repeat",) if again else assessment.advice_keys
-        repeated_for = {"hazard": self.office.wording.label("hazard", assessment.hazard)} if again else {}
-        for key in keys:
+        # Again within half an hour: only the line with the number.
+        for key in assessment.advice_keys[:1] if again else assessment.advice_keys:
             desk.say_keys(
-                self.session, self.office, self.conversation, [Say(key, repeated_for)], now=self.now, kind="advice",
-                urgent=True, language=assessment.language,
-            )  # fmt: skip
+                self.session,
+                self.office,
+                self.conversation,
+                [Say(key)],
+                now=self.now,
+                kind="advice",
+                urgent=True,
+                language=assessment.language,
+            )
         if not contacts.may_receive(conversations.address_of(self.session, self.conversation.address_id)):
             self._look("ring_opted_out_in_danger", urgent=True)
         if assessment.urgency not in {Urgency.DANGER, Urgency.EMERGENCY}:
@@ -239,10 +260,19 @@ class _Arrival:
             if contacts.opt_out(self.session, self.office, address_id, now=self.now):
                 self._look("opted_out")
         elif keyword is Keyword.START:
-            contacts.opt_in(self.session, self.office, address_id, now=self.now)
-            self._say([Say("utter_opt_in")])
+            was_out = contacts.opt_in(self.session, self.office, address_id, now=self.now)
+            if was_out or not self.begun:
+                self._say([Say("utter_opt_in")])
+            else:  # Telegram begins every conversation with /start
+                self._greet()
         else:
             self._say([Say("utter_help_keyword")])
+
+    def _alarm(self, kind: str, error: Exception) -> None:
+        """Something of ours failed: say so in the log and put the conversation before a person."""
+        where = {"conversation_id": self.conversation.id, "message_id": self.message.id}
+        log.error(kind, extra=where | faults.of(error))
+        self._look(kind, urgent=True)
 
     def _look(self, kind: str, *, urgent: bool = False) -> None:
         """Put the conversation before a person."""
@@ -264,11 +294,12 @@ class _Arrival:
         try:
             with self.session.begin_nested():
                 self._carry_out(self._turn(emergency))
-        except Exception:  # whatever it was, the tenant is answered and a person looks
-            log.exception("turn_failed", extra={"conversation_id": self.conversation.id, "message_id": self.message.id})
+        except Exception as error:  # noqa: BLE001 - whatever it was, the tenant is answered and a person looks
             _restore(self.conversation, before)
             self.greeted = greeted
-            self._set_aside()
+            self._alarm("could_not_process", error)
+            self._say([Say("utter_holding")])
+            self.message.state = InboundState.SET_ASIDE.value
 
     def _turn(self, emergency: Case | None) -> Turn:
         text, choice = self.inbound.text, self._choice()
@@ -369,11 +400,6 @@ class _Arrival:
             desk.say_keys(
                 self.session, self.office, self.conversation, [Say("utter_intro")], now=self.now, kind="intro"
             )
-
-    def _set_aside(self) -> None:
-        self._say([Say("utter_holding")])
-        self._look("could_not_process", urgent=True)
-        self.message.state = InboundState.SET_ASIDE.value
 
     def _note(self, what: str, value: Mapping[str, Any]) -> None:
         self.message.detail = self.message.detail | {what: dict(value)}

@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlmodel import Session
 
+from bot import faults
 from bot.channels import (
     Blocked,
     CannotTell,
@@ -119,8 +120,8 @@ class Outbox:
     async def _deliver(self, message: Message) -> None:
         try:
             await self._attempt(message)
-        except Exception:  # a fault of ours must not leave the message leased for ever, nor stop the others
-            log.exception("send_failed", extra={"message_id": message.id, "channel": message.channel})
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not leave the message leased for ever, nor stop the others
+            log.error("send_failed", extra={"message_id": message.id, "channel": message.channel} | faults.of(error))
             await self._postpone(message, TemporaryFailure("internal error"))
         finally:
             self._busy.pop(message.id, None)
@@ -161,11 +162,16 @@ class Outbox:
         if message.state != DeliveryState.SENDING:
             return None
         try:
-            return await channel.find_sent(outbound)
+            found = await channel.find_sent(outbound)
         except CannotTell:
             if message.urgent:
                 return None
             raise
+        if found is None:
+            return None
+        # Two messages may have the same words: one that is known under this id already is not the one we look for.
+        known = await self._store.read(lambda session: rows.by_provider_id(session, [message.channel], found))
+        return found if known is None or known.id == message.id else None
 
     async def _may_receive(self, message: Message) -> bool:
         def work(session: Session) -> bool:

@@ -8,6 +8,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from bot import faults
+
 log = logging.getLogger(__name__)
 
 LARGEST_BODY: Final = 256 * 1024
@@ -61,8 +63,9 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         _add_headers(error)
         raise
-    except Exception:
-        log.exception("request_failed", extra={"path": request.match_info.route.resource and request.path})
+    except Exception as error:  # noqa: BLE001 - whatever it was, the caller gets a plain answer
+        resource = request.match_info.route.resource
+        log.error("request_failed", extra={"route": resource.canonical if resource else "none"} | faults.of(error))
         response = web.Response(status=500, text="Something went wrong on our side. Please try again.")
     if not response.prepared:
         _add_headers(response)

@@ -23,13 +23,12 @@ A channel is a plain class with these parts (no base class: shared code is a fun
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import PurePath
 from typing import Final, Protocol, runtime_checkable
 
 from aiohttp.web import AbstractRouteDef, HTTPServiceUnavailable  # by name: `web` here is our own subpackage
 
+from bot import faults
 from bot.messages import Attachment, ChannelName, Inbound, Outbound, Receipt
 
 log = logging.getLogger(__name__)
@@ -96,9 +95,7 @@ async def on_disk(work: Awaitable[object]) -> None:
     try:
         await work
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)[-5:]
-        place = " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
-        log.error("call_not_stored", extra={"error": type(error).__name__, "place": place})
+        log.error("call_not_stored", extra=faults.of(error))
         raise HTTPServiceUnavailable(text="not stored; call again") from error
 
 

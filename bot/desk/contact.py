@@ -32,13 +32,16 @@ def opt_out(session: Session, office: Office, address_id: str, *, now: datetime)
     return True
 
 
-def opt_in(session: Session, office: Office, address_id: str, *, now: datetime) -> None:
-    """The contact asked for messages again, which also means that they are not blocking us."""
+def opt_in(session: Session, office: Office, address_id: str, *, now: datetime) -> bool:
+    """The contact asked for messages again, which also means that they are not blocking us. False if they got them."""
     address = conversations.address_of(session, address_id)
+    if may_receive(address):
+        return False
     address.opted_out_at = None
     address.blocked_at = None
     session.add(address)
     record(session, office, "opted_in", address_id, actor="tenant", now=now)
+    return True
 
 
 def block(session: Session, office: Office, address_id: str, *, now: datetime) -> None:

@@ -177,8 +177,10 @@ def open_store(url: str) -> Store:
     """
     if url.startswith("sqlite"):
         return _open_sqlite(url)
-    engine = create_engine(_psycopg(url), pool_size=_POSTGRES_THREADS, max_overflow=2, pool_pre_ping=True)
-    readers = create_engine(_psycopg(url), pool_size=_READERS, max_overflow=0, pool_pre_ping=True)
+    engine = create_engine(
+        _psycopg(url), hide_parameters=True, pool_size=_POSTGRES_THREADS, max_overflow=2, pool_pre_ping=True
+    )
+    readers = create_engine(_psycopg(url), hide_parameters=True, pool_size=_READERS, max_overflow=0, pool_pre_ping=True)
     return Store(engine, readers)
 
 
@@ -189,8 +191,12 @@ def _psycopg(url: str) -> str:
 def _open_sqlite(url: str) -> Store:
     path = url.removeprefix("sqlite:///")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=1, max_overflow=1)
-    readers = create_engine(url, connect_args={"check_same_thread": False}, pool_size=_READERS, max_overflow=0)
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False}, hide_parameters=True, pool_size=1, max_overflow=1
+    )
+    readers = create_engine(
+        url, connect_args={"check_same_thread": False}, hide_parameters=True, pool_size=_READERS, max_overflow=0
+    )
     for each, begin in ((engine, "BEGIN IMMEDIATE"), (readers, "BEGIN")):
         _prepare_sqlite(each, begin)
     try:

@@ -67,9 +67,20 @@ class InboundState(StrEnum):
 
 
 class ClockState(StrEnum):
+    """Where a promise stands. `docs/promises.md` draws the ways from one to the next."""
+
     RUNNING = "running"
+    PAUSED = "paused"
+    """Stopped for a reason that the policy allows; it goes on, later, when the reason is gone."""
+    ANSWERED = "answered"
+    """What keeps it has been written and is on its way to the tenant."""
     MET = "met"
     MISSED = "missed"
+    """Past due, and not kept yet. Late evidence turns it into `met`, with `missed_at` to tell."""
+    EXTENDED = "extended"
+    """A later date was given, as the policy allows; another clock (`extends_id`) runs to it."""
+    ENDED = "ended"
+    """It no longer matters: the case was closed without it, or went to its next stage."""
 
 
 class Contact(SQLModel, table=True):
@@ -82,6 +93,10 @@ class Contact(SQLModel, table=True):
     home_address: str | None = None
     postcode: str | None = None
     language: str = "en"
+    preferred_channel: str | None = None
+    """Where they want to hear from us: a ChannelName, `phone` or `letter`; None if they have not said."""
+    preferred_format: str | None = None
+    """A format that no message can have (large print, audio, braille …): then a person answers."""
     created_at: datetime = _instant(nullable=False)
 
 
@@ -134,6 +149,10 @@ class Conversation(SQLModel, table=True):
     last_message_at: datetime = _instant(nullable=False)
 
 
+_UNSEEN = "channel = 'web' AND state = 'sent' AND kind IN ('acknowledgement', 'update', 'apology', 'warning')"
+"""What was put on a page that may be open nowhere, and carries a promise."""
+
+
 class Message(SQLModel, table=True):
     """One turn, either way. The transcript is the outbox is the evidence."""
 
@@ -146,6 +165,9 @@ class Message(SQLModel, table=True):
               postgresql_where=text("direction = 'out'")),
         Index("ix_message_due", "due_at", sqlite_where=text("due_at IS NOT NULL"),
               postgresql_where=text("due_at IS NOT NULL")),
+        Index("uq_message_once", "once", unique=True, sqlite_where=text("once IS NOT NULL"),
+              postgresql_where=text("once IS NOT NULL")),
+        Index("ix_message_unseen", "sent_at", sqlite_where=text(_UNSEEN), postgresql_where=text(_UNSEEN)),
     )  # fmt: skip
     id: str = _id()
     conversation_id: str = Field(foreign_key="conversation.id")
@@ -159,11 +181,15 @@ class Message(SQLModel, table=True):
     author_name: str = ""
     staff_id: str | None = Field(default=None, foreign_key="staff.id")
     kind: str = "reply"
-    """Outbound: `reply`, `intro`, `advice`, `acknowledgement`, `holding`, `staff`, `notice`. Inbound: its Content."""
+    """Outbound: `reply`, `intro`, `advice`, `acknowledgement`, `holding`, `staff`, `notice`, and about a clock `update`,
+    `apology`, `warning`. Inbound: its Content."""
     text: str = _text()
     choices: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     detail: dict[str, Any] = _json()
-    """Inbound: what was understood, triage's evidence, a pressed choice. Outbound: the response keys it was made from."""
+    """Inbound: what was understood, triage's evidence, a pressed choice. Outbound: the response keys it was made from, and
+    the `clocks` it is about."""
+    once: str | None = None
+    """What this message is for, where it may only be said once: the unique key decides."""
     case_id: str | None = Field(default=None, foreign_key="case.id", index=True)
     provider_id: str | None = None
     state: str
@@ -213,6 +239,8 @@ class Case(SQLModel, table=True):
     team: str = ""
     handler: str | None = None
     """The named person who deals with it, as told to the tenant."""
+    owner_id: str | None = Field(default=None, foreign_key="staff.id")
+    """The member of staff it is with; None while the whole team has it."""
     received_at: datetime = _instant(nullable=False)
     deemed_at: datetime = _instant(nullable=False)
     acknowledged_at: datetime | None = _instant()
@@ -220,6 +248,10 @@ class Case(SQLModel, table=True):
     made_safe_at: datetime | None = _instant()
     completed_at: datetime | None = _instant()
     closed_at: datetime | None = _instant()
+    closed_as: str | None = None
+    """How it ended: `done`, `withdrawn`, `duplicate` or `not_ours`."""
+    outcome: str | None = _text(None)
+    """What the tenant was told at the end."""
 
 
 class Clock(SQLModel, table=True):
@@ -228,7 +260,10 @@ class Clock(SQLModel, table=True):
     __tablename__ = "clock"
     __table_args__ = (
         UniqueConstraint("case_id", "commitment", "started_at", name="uq_clock_case_commitment"),
-        Index("ix_clock_due", "due_at", sqlite_where=text("state = 'running'"), postgresql_where=text("state = 'running'")),
+        Index("uq_clock_running", "case_id", "commitment", unique=True, sqlite_where=text("state = 'running'"),
+              postgresql_where=text("state = 'running'")),
+        Index("ix_clock_act", "act_at", sqlite_where=text("act_at IS NOT NULL"),
+              postgresql_where=text("act_at IS NOT NULL")),
     )  # fmt: skip
     id: str = _id()
     case_id: str = Field(foreign_key="case.id", index=True)
@@ -239,9 +274,13 @@ class Clock(SQLModel, table=True):
     """The starting event: arrival, never the deemed time."""
     deemed_at: datetime = _instant(nullable=False)
     due_at: datetime = _instant(nullable=False)
-    """The promise, or the law's limit: it never moves."""
+    """The promise, or the law's limit: it never moves, but for a logged pause."""
     planned_at: datetime = _instant(nullable=False)
     """When we must act to keep it: the last closing time at or before `due_at`."""
+    warn_from: datetime | None = _instant()
+    """From here on a tenant who will be let down has to be told (`Explanation.warn_from`)."""
+    act_at: datetime | None = _instant()
+    """When to look at it next; None when time asks nothing more of it. The sweep reads these and no other rows."""
     met_by: str = ""
     """The kind of evidence that meets it, from the policy."""
     met_at: datetime | None = _instant()
@@ -250,6 +289,26 @@ class Clock(SQLModel, table=True):
     """The first delivery of an automatic, case-specific response."""
     human_response_at: datetime | None = _instant()
     """The first response by a person."""
+    asked_at: datetime | None = _instant()
+    """A repeating clock: when staff were asked for what to say."""
+    content: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    """What staff have given to be said about it: `desk.update.Content`."""
+    owner_warned_at: datetime | None = _instant()
+    manager_warned_at: datetime | None = _instant()
+    told_by: str | None = None
+    """How the tenant is told that it stands badly, or is updated: a channel, `phone` or `letter`; None while nobody has."""
+    told_message_id: str | None = Field(default=None, foreign_key="message.id", index=True)
+    told_at: datetime | None = _instant()
+    """When the provider took that message, or a person made that call."""
+    missed_at: datetime | None = _instant()
+    ended_at: datetime | None = _instant()
+    reason: str | None = _text(None)
+    """Why it was paused, extended or ended, in staff's words."""
+    paused_at: datetime | None = _instant()
+    pauses: list[dict[str, str]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    """Every pause that is over: `{"from", "to", "why", "reason", "by"}`."""
+    extends_id: str | None = Field(default=None, foreign_key="clock.id")
+    """The clock whose date this one extends."""
 
 
 class Task(SQLModel, table=True):
@@ -258,6 +317,14 @@ class Task(SQLModel, table=True):
     __tablename__ = "task"
     __table_args__ = (
         Index("ix_task_open", "due_at", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
+        Index(
+            "uq_task_clock",
+            "clock_id",
+            "kind",
+            unique=True,
+            sqlite_where=text("clock_id IS NOT NULL"),
+            postgresql_where=text("clock_id IS NOT NULL"),
+        ),
     )
     id: str = _id()
     kind: str
@@ -270,6 +337,12 @@ class Task(SQLModel, table=True):
     created_at: datetime = _instant(nullable=False)
     done_at: datetime | None = _instant()
     done_by: str | None = Field(default=None, foreign_key="staff.id")
+    role: str | None = None
+    """Whose it is, where it is not just anybody's: `owner` of the case, or `manager`."""
+    clock_id: str | None = Field(default=None, foreign_key="clock.id")
+    """The clock that asked for it: once for each kind of task."""
+    about: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    """Of a call or a letter that stands for a message: its `clocks`, what it `meets`, its `words`."""
 
 
 class Event(SQLModel, table=True):

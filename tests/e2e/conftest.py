@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ from aiohttp.test_utils import unused_port
 from pydantic import SecretStr
 from sqlmodel import SQLModel, select
 
-from bot.bootstrap import Doorstep, assemble
+from bot.bootstrap import Doorstep, Knowledge, assemble, load_knowledge
 from bot.dev.standins.telegram import TelegramStandIn
 from bot.dev.standins.twilio import TwilioStandIn
 from bot.settings import Settings
@@ -114,6 +116,13 @@ def settings_for(folder: Path, base: str, twilio_url: str, telegram_url: str, **
     return Settings.model_validate(values | changes)
 
 
+@pytest.fixture(scope="session")
+def knowledge() -> Knowledge:
+    """Loaded once for all tests, with the classifier of today's examples (quick when `make setup` has built it)."""
+    subprocess.run([sys.executable, "-m", "bot", "train"], check=True, capture_output=True)
+    return load_knowledge()
+
+
 @pytest.fixture
 def starting_at() -> datetime:
     """When the world begins; a module or test overrides it by parametrising `starting_at`."""
@@ -126,7 +135,7 @@ def policy() -> str:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, starting_at: datetime, policy: str) -> AsyncIterator[World]:
+async def world(tmp_path: Path, starting_at: datetime, policy: str, knowledge: Knowledge) -> AsyncIterator[World]:
     clock = HandClock(starting_at, seed=11)
     port = unused_port()
     base = f"http://127.0.0.1:{port}"
@@ -136,7 +145,7 @@ async def world(tmp_path: Path, starting_at: datetime, policy: str) -> AsyncIter
     store = open_store(settings.database_url)
     schema.migrate(store)
     await store.close()
-    doorstep = assemble(settings, clock)
+    doorstep = assemble(settings, clock, knowledge)
     runner = web.AppRunner(doorstep.application(work=False), access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -103,7 +103,7 @@ async def test_danger_in_the_middle_of_a_form_is_answered_at_once(world: World) 
 async def test_a_web_visitor_gets_the_same(world: World, chat: Chat) -> None:
     session = await chat.hello()
     assert session["open"] is True
-    for words in REPAIR:
+    for words in (*REPAIR[:3], "07700 900123", *REPAIR[3:]):
         await chat.say(words)
     await world.doorstep.outbox.deliver_due()
     (case,) = await world.cases()
@@ -114,3 +114,5 @@ async def test_a_web_visitor_gets_the_same(world: World, chat: Chat) -> None:
     await chat.until("error")
     clocks = await world.clocks()
     assert clocks["routine_repair"].state == "running"
+    acknowledgement = next(each for each in await world.messages() if each.kind == "acknowledgement")
+    assert acknowledgement.state == "delivered", "the page's ack is the web's delivery receipt"
