@@ -214,6 +214,22 @@ async def test_safety_advice_stands_apart_and_is_announced_once_at_once(open_pag
     await expect(page.locator("#alert")).to_be_empty()
 
 
+async def test_what_follows_safety_advice_does_not_push_it_off_the_screen(open_page, server):
+    server.store.answer = lambda inbound: [
+        {"text": "Ring 999 or 0800 111 999 now.", "urgent": True},
+        *({"text": "And then there is more to say about it. " * 6, "urgent": n == 0} for n in range(5)),
+    ]
+    page = await open_page(viewport={"width": 320, "height": 568}, reduced_motion="reduce")
+    await say(page, "I smell gas")
+    await expect(bubbles(page)).to_have_count(7)
+    await expect(page.get_by_role("link", name="999", exact=True)).to_be_in_viewport()
+    await expect(page.locator(".urgent a").nth(1)).to_have_attribute("href", "tel:0800111999")
+    await page.get_by_role("button", name="New messages").click()
+    await expect(bubbles(page).last).to_be_in_viewport()
+    await say(page, "I am outside")
+    await expect(page.locator(".tenant .bubble").last).to_have_text("I am outside")
+
+
 async def test_a_refused_message_says_why_and_can_be_sent_again(open_page, server):
     await server.stop()
     server.limits = Limits(burst=1, per_second=5)

@@ -26,6 +26,7 @@ let parentOpen = !embedded;
 let unread = 0;
 let following = true; // the reader is at the end, or on the way there
 let lastTop = 0;
+let advice = null; // the safety advice that the reader has not scrolled past yet
 
 const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/channels/web/socket`;
 const connection = new Connection(address, keep);
@@ -61,6 +62,7 @@ function post(frame) {
 
 function show(held, state) {
   hideWelcome();
+  advice = null;
   transcript.add({ id: held.id, from: "tenant", name: "", text: held.text ?? held.label, at: held.at, choices: [] }, state);
   toEnd();
 }
@@ -94,11 +96,17 @@ function submit(event) {
 
 const atEnd = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80;
 
-function toEnd() {
-  scroll.scrollTo({ top: scroll.scrollHeight, behavior: replaying || calm.matches ? "instant" : "smooth" });
+// Down to what is newest; but never so far that safety advice leaves the screen before it was read.
+function toEnd(behavior = replaying || calm.matches ? "instant" : "smooth") {
+  const end = scroll.scrollHeight - scroll.clientHeight;
+  const top = Math.min(end, advice ? advice.offsetTop - 8 : end);
+  scroll.scrollTo({ top, behavior });
   following = true;
-  $("more").hidden = true;
+  $("more").hidden = top > end - 80;
 }
+
+for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"])
+  scroll.addEventListener(kind, () => (advice = null), { passive: true });
 
 function hideWelcome() {
   $("welcome").hidden = true;
@@ -110,9 +118,11 @@ function say(words) {
 }
 
 function announceUrgent(message) {
-  alertRegion.textContent = `${words.urgent_label}: ${message.text}`;
+  const line = document.createElement("span");
+  line.textContent = `${words.urgent_label}: ${message.text}`;
+  alertRegion.append(line); // added, not replaced: a second piece of advice must not cut off the first
   // Only once: it stays in the transcript, and must not be met a second time by a reader who moves through the page.
-  setTimeout(() => (alertRegion.textContent = ""), 10_000);
+  setTimeout(() => line.remove(), 10_000);
 }
 
 function stopTyping() {
@@ -128,8 +138,11 @@ connection.addEventListener("message", ({ detail: message }) => {
     transcript.setState(message.id, "sent");
   } else {
     hideWelcome();
-    transcript.add(message, message.from === "tenant" ? "sent" : undefined);
-    if (!replayed && message.urgent) announceUrgent(message);
+    const item = transcript.add(message, message.from === "tenant" ? "sent" : undefined);
+    if (!replayed && message.urgent) {
+      advice ??= item;
+      announceUrgent(message);
+    }
     if (!replayed && message.from !== "tenant") tellParent("message");
   }
   if (follow) toEnd();
@@ -218,7 +231,7 @@ function wakeLater() {
 function size() {
   text.style.height = "auto";
   text.style.height = `${Math.min(text.scrollHeight + 2, 160)}px`;
-  if (following && !transcript.empty) scroll.scrollTop = scroll.scrollHeight; // the box takes room from the transcript
+  if (following && !transcript.empty) toEnd("instant"); // the box takes room from the transcript
 }
 
 function count(always) {
@@ -246,6 +259,7 @@ text.addEventListener("keydown", (event) => {
 
 $("composer").addEventListener("submit", submit);
 $("more").addEventListener("click", () => {
+  advice = null;
   toEnd();
   rest();
 });
@@ -283,6 +297,7 @@ $("ending").addEventListener("close", () => {
 });
 
 function forget() {
+  advice = null;
   keep.clearWords();
   transcript.clear();
   text.value = "";

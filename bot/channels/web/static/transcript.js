@@ -1,7 +1,8 @@
 // The conversation on the page: bubbles, senders, days, states, answers to choose from. Text is only ever set as text.
 
 // A web address, a phone number, or a case reference (which must not be broken at its hyphens).
-const SPECIAL = /(https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]])|(\b0\d[ \d]{8,12}\d\b|\+44[ \d]{9,14}\d\b)|(\b[RCES]-[0-9A-Z]{4}-[0-9A-Z]{3}\b)/g;
+const SPECIAL =
+  /(https?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]])|(\b0\d[ \d]{8,12}\d\b|\+44[ \d]{9,14}\d\b)|(\b[RCES]-[0-9A-Z]{4}-[0-9A-Z]{3}\b)/g;
 
 const make = (tag, className, text) => {
   const element = document.createElement(tag);
@@ -21,6 +22,7 @@ export class Transcript {
   #time;
   #day;
   #dial;
+  #special;
 
   constructor(log, { words, numbers, onChoice, onRetry }) {
     this.#log = log;
@@ -28,6 +30,9 @@ export class Transcript {
     this.#onChoice = onChoice;
     this.#onRetry = onRetry;
     this.#dial = new Map(numbers.map(({ number, dial }) => [number, dial]));
+    // The short ones (999) are numbers to ring only because the landlord lists them.
+    const listed = numbers.map(({ number }) => number.replace(/[^\d ]/g, "\\$&")).join("|");
+    this.#special = listed ? new RegExp(`${SPECIAL.source}|\\b(${listed})\\b`, "g") : SPECIAL;
     this.#time = new Intl.DateTimeFormat(words.language, { hour: "numeric", minute: "2-digit", hour12: true });
     this.#day = new Intl.DateTimeFormat(words.language, { weekday: "long", day: "numeric", month: "long" });
   }
@@ -158,16 +163,17 @@ export class Transcript {
 
   #write(bubble, text) {
     let from = 0;
-    for (const match of text.matchAll(SPECIAL)) {
+    for (const match of text.matchAll(this.#special)) {
       bubble.append(text.slice(from, match.index));
       if (match[3]) {
         bubble.append(make("b", "reference", match[3]));
         from = match.index + match[0].length;
         continue;
       }
-      const link = make("a", match[2] ? "number" : "", match[0]);
-      if (match[2]) {
-        link.href = `tel:${this.#dial.get(match[2]) ?? match[2].replaceAll(" ", "")}`;
+      const number = match[2] ?? match[4];
+      const link = make("a", number ? "number" : "", match[0]);
+      if (number) {
+        link.href = `tel:${this.#dial.get(number) ?? number.replaceAll(" ", "")}`;
       } else {
         link.href = match[1];
         link.target = "_blank";
