@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_TOO_CHATTY: Final = ("aiohttp.access", "httpx", "httpcore", "telegram", "twilio", "apscheduler", "alembic")
+_TOO_CHATTY: Final = ("rasa_sdk", "aiohttp.access", "httpx", "httpcore", "telegram", "twilio", "apscheduler", "alembic")
 """Libraries whose informational lines hold addresses, tokens or words, or nothing worth reading."""
 
 
