@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -30,13 +29,17 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def server(command: list[str], port: int, environment: dict[str, str]) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def server(
+    command: list[str], port: int, environment: dict[str, str]
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A server process of its own, answering before it is measured and gone afterwards."""
-    process = subprocess.Popen(command, env=os.environ | environment, cwd=HERE, stdout=subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | environment, cwd=HERE, stdout=asyncio.subprocess.DEVNULL
+    )
     try:
         async with aiohttp.ClientSession() as http:
             for _ in range(600):
-                if process.poll() is not None:
+                if process.returncode is not None:
                     raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
                 with contextlib.suppress(aiohttp.ClientError):
                     async with http.get(f"http://127.0.0.1:{port}/healthz") as answer:
@@ -46,7 +49,7 @@ async def server(command: list[str], port: int, environment: dict[str, str]) -> 
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        await asyncio.wait_for(process.wait(), 20)
 
 
 async def measure(what: str, args: argparse.Namespace, provider: Provider, api: str, prefix: str) -> Result:
@@ -65,7 +68,11 @@ async def measure(what: str, args: argparse.Namespace, provider: Provider, api: 
                 "DOORSTEP_TWILIO_AUTH_TOKEN": TOKEN, "DOORSTEP_TWILIO_FROM": SENDER, "DOORSTEP_TWILIO_API_URL": api,
             }  # fmt: skip
             migrate = [sys.executable, "-m", "bot", "migrate"]
-            subprocess.run(migrate, env=os.environ | environment, cwd=HERE, check=True, stdout=subprocess.DEVNULL)
+            step = await asyncio.create_subprocess_exec(
+                *migrate, env=os.environ | environment, cwd=HERE, stdout=asyncio.subprocess.DEVNULL
+            )
+            if await step.wait() != 0:
+                raise SystemExit("the database could not be prepared")
         async with server(command, port, environment) as process:
             cpu = CpuClock(process.pid)
             await run(base, provider, phones=args.phones, conversations=args.phones, cpu=cpu, prefix=f"{prefix}0")

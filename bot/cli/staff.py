@@ -12,7 +12,7 @@ from rich.text import Text
 from sqlmodel import Session
 
 from bot import settings as settings_module
-from bot.bootstrap import wording
+from bot.bootstrap import NLU_DATA
 from bot.desk import staff as accounts
 from bot.desk.office import Office
 from bot.desk.staff import StaffError
@@ -20,6 +20,7 @@ from bot.sla import load_policy
 from bot.store import open_store, schema
 from bot.store.tables import Staff
 from bot.wallclock import SystemClock
+from bot.wording import Wording, load_responses
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ def _carry_out(work: Callable[[Session, Office], T], told: Callable[[T], str | N
     """Open the database, do the work in one transaction, print what came of it."""
     settings = settings_module.load()
     policy = load_policy(settings.policy)
-    office = Office(policy, wording(policy), SystemClock(), numbers={})
+    office = Office(policy, Wording(load_responses(NLU_DATA / "domain")), SystemClock(), numbers={})
     store = open_store(settings.database_url)
     try:
         schema.check(store)
