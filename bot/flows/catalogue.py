@@ -51,6 +51,19 @@ class FollowUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words by which a category is known."""
+
+    opening: str
+    """What the first word begins with: looked for first, because searching for every pattern takes its time."""
+    pattern: re.Pattern[str]
+    weight: int
+
+    def fits(self, said: str) -> bool:
+        return self.opening in said and self.pattern.search(said) is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Repair:
     """One category."""
 
@@ -59,7 +72,7 @@ class Repair:
     room: bool
     """Whether it matters in which room it is."""
     follow_ups: tuple[FollowUp, ...]
-    phrases: tuple[tuple[re.Pattern[str], int], ...]
+    phrases: tuple["Phrase", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,7 @@ class Catalogue:
         said = _plain(text)
         best: tuple[int, str] | None = None
         for repair in self.repairs.values():
-            weight = max((weight for pattern, weight in repair.phrases if pattern.search(said)), default=0)
+            weight = max((phrase.weight for phrase in repair.phrases if phrase.fits(said)), default=0)
             if weight and (best is None or weight > best[0]):
                 best = (weight, repair.id)
         return best[1] if best else None
@@ -142,7 +155,14 @@ def _repair(identity: str, entry: Mapping[str, Any], place: str, faults: list[st
         str(entry.get("label") or identity),
         bool(entry.get("room", True)),
         tuple(_follow_up(identity, each, place, faults) for each in entry.get("ask") or ()),
-        tuple((_phrase(str(phrase)), _weight(str(phrase), first=bool(entry.get("first")))) for phrase in words),
+        tuple(
+            Phrase(
+                _plain_phrase(str(phrase)).split()[0].rstrip("*"),
+                _phrase(str(phrase)),
+                _weight(str(phrase), first=bool(entry.get("first"))),
+            )
+            for phrase in words
+        ),
     )
 
 

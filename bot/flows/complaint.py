@@ -19,11 +19,11 @@ _ABOUT_DATA: Final = re.compile(
     r"privacy|(?:shared|gave|gave out|passed|sent|leaked|lost) (?:\w+ )?my (?:\w+ )?(?:details|information|file))\b",
     re.IGNORECASE,
 )
-_ONLY_ASKS: Final = re.compile(
-    r"^(?:\W|hi|hello|can|could|how|do|i|a|to|please|make|making|put|in|want|wanna|would|like|need|wish|raise|lodge|formal|"
-    r"complain|complaint|complaints|this|is|d|about|something|someone)+$",
-    re.IGNORECASE,
+_ASKING = (
+    "hi hello can could how do i a to please make making put in want wanna would like need wish raise lodge formal "
+    "complain complaint complaints this is d about something someone"
 )
+_ONLY_ASKS: Final = frozenset(_ASKING.split())
 
 
 _ANNOUNCES: Final = re.compile(r"\bcompl(?:ain|aint)\b", re.IGNORECASE)
@@ -56,7 +56,7 @@ class MakeComplaint(Flow):
         ])  # fmt: skip
 
     def first(self, heard: Heard) -> Found:
-        if heard.pressed or _ONLY_ASKS.match(heard.text):
+        if heard.pressed or slots.only_words(heard.text, _ONLY_ASKS):
             return {}
         length = slots.words_in(heard.text)
         if length < 5 or (length <= 10 and _ANNOUNCES.search(heard.text)):

@@ -18,7 +18,7 @@ from bot.messages import AddToCase, Command, RememberContact, Say
 PERSON_AT_RISK: Final = frozenset({"self_harm", "domestic_abuse", "child_at_risk", "violence", "medical"})
 """Hazards of a person, not of a building: no address is asked for, and whether it is safe to write comes early."""
 
-_BOOKKEEPING: Final = frozenset({"misses", "reask", "unread", "kept", "handed_over"})
+_BOOKKEEPING: Final = frozenset({"misses", "reask", "unread", "kept", "handed_over", "danger"})
 
 
 class Emergency(Flow):
@@ -38,7 +38,7 @@ class Emergency(Flow):
 
     def needed(self, heard: Heard) -> list[str]:
         phone = [] if heard.has_phone else ["contact_phone"]
-        if heard.hazard.get("hazard") in PERSON_AT_RISK:
+        if _danger(heard).get("hazard") in PERSON_AT_RISK:
             if slots.yes_no(str(heard.slots.get("safe_to_message") or "")) == "no":
                 return ["make_safe", "safe_to_message"]
             return ["make_safe", "safe_to_message", *phone]
@@ -46,16 +46,16 @@ class Emergency(Flow):
 
     def ask_make_safe(self, heard: Heard, responses: Mapping[str, Any]) -> Say:
         """The question of this hazard, if it has one of its own."""
-        key = f"utter_ask_make_safe_{heard.hazard.get('hazard')}"
+        key = f"utter_ask_make_safe_{_danger(heard).get('hazard')}"
         return Say(key if key in responses else "utter_ask_make_safe_any")
 
     def _begin(self, heard: Heard) -> Found:
-        return {**self._volunteered(heard), "misses": 0}
+        return {**self._volunteered(heard), "danger": dict(heard.hazard) or None, "misses": 0}
 
     def _answer(self, heard: Heard, dispatcher: CollectingDispatcher, domain: dict[str, Any]) -> Found:
         if heard.intent == "emergency":
             # The same or another danger: triage has dealt with it. What it says besides is still taken.
-            found = {**self._volunteered(heard), "misses": heard.slots.get("misses") or 0}
+            found = self._begin(heard) | {"misses": heard.slots.get("misses") or 0}
         else:
             found = super()._answer(heard, dispatcher, domain)
         answers = {slot: value for slot, value in found.items() if slot not in _BOOKKEEPING and value is not None}
@@ -73,7 +73,7 @@ class Emergency(Flow):
         return super()._missed(heard, question, dispatcher, domain)
 
     def _keep(self, heard: Heard, answers: Found, dispatcher: CollectingDispatcher) -> None:
-        reference = heard.hazard.get("case") or heard.last_case
+        reference = _danger(heard).get("case") or heard.last_case
         if reference and heard.text:
             utter(dispatcher, AddToCase(str(reference), heard.text, answers))
         contact = RememberContact(**{
@@ -85,10 +85,15 @@ class Emergency(Flow):
             utter(dispatcher, contact)
 
     def finish(self, heard: Heard) -> list[Say | Command]:
-        if heard.hazard.get("hazard") in PERSON_AT_RISK:
+        if _danger(heard).get("hazard") in PERSON_AT_RISK:
             silent = slots.yes_no(str(heard.slots.get("safe_to_message") or "")) == "no"
             return [Say("utter_emergency_no_messages" if silent else "utter_emergency_person_noted")]
         return [Say("utter_emergency_noted")]
+
+
+def _danger(heard: Heard) -> Mapping[str, Any]:
+    """The danger this is about: as it is now, or as it was when the questions began."""
+    return heard.hazard or heard.slots.get("danger") or {}
 
 
 def _safe_to_message(heard: Heard) -> Found | None:

@@ -1,6 +1,5 @@
 """Asking a question that a person answers; rent and payments among them."""
 
-import re
 from typing import ClassVar, Final
 
 from bot.flows import slots
@@ -9,11 +8,11 @@ from bot.flows.form import Flow, Found, Question
 from bot.flows.heard import Heard
 from bot.messages import Command, OpenCase, Say
 
-_ONLY_ASKS: Final = re.compile(
-    r"^(?:\W|hi|hello|hiya|can|could|may|i|a|to|please|ask|want|wanna|would|like|need|have|got|ve|just|quick|question|"
-    r"questions|enquiry|query|you|something|somethin|d|there|is|about|my|rent|account|the|payment|payments)+$",
-    re.IGNORECASE,
+_ASKING = (
+    "hi hello hiya can could may i a to please ask want wanna would like need have got ve just quick question "
+    "questions enquiry query you something somethin d there is about my rent account the payment payments"
 )
+_ONLY_ASKS: Final = frozenset(_ASKING.split())
 
 
 class MakeEnquiry(Flow):
@@ -39,7 +38,7 @@ class MakeEnquiry(Flow):
 
     def first(self, heard: Heard) -> Found:
         found: Found = {"enquiry_category": "rent" if heard.intent == "rent_and_payments" else "general"}
-        if not heard.pressed and not _ONLY_ASKS.match(heard.text) and slots.words_in(heard.text) >= 3:
+        if not heard.pressed and not slots.only_words(heard.text, _ONLY_ASKS) and slots.words_in(heard.text) >= 3:
             found["enquiry_text"] = heard.text
         return found
 

@@ -30,12 +30,12 @@ _PART: Final = re.compile(
     r"\b(?:part|partly|some|half|just|only|one|upstairs|downstairs|kitchen|bathroom|cold|hot|not all|no aw|certain|most)\b",
     re.IGNORECASE,
 )
-_ONLY_ASKS: Final = re.compile(
-    r"^(?:\W|hi|hello|hiya|can|could|i|you|please|pls|a|to|my|the|is|wanna|want|need|needs|like|would|log|report|make|get|"
-    r"have|got|something|sumthin|repairs?|fault|broken|fixed|fixing|problem|issue|in|house|flat|hoose|home|with|there|thing|"
-    r"someone|send|somebody|come|out|oot|new|s|d|it|at|for)+$",
-    re.IGNORECASE,
+_ASKING = (
+    "hi hello hiya can could i you please pls a to my the is wanna want need needs like would log report make get "
+    "have got something sumthin repair repairs fault broken fixed fixing problem issue in house flat hoose home "
+    "with there thing someone send somebody come out oot new s d it at for"
 )
+_ONLY_ASKS: Final = frozenset(_ASKING.split())
 """Words that ask for a repair without saying what is wrong."""
 
 
@@ -85,7 +85,7 @@ class ReportRepair(Flow):
     def first(self, heard: Heard) -> Found:
         text = heard.text
         category = self._catalogue.category(text)
-        if heard.pressed or (category is None and (_ONLY_ASKS.match(text) or slots.words_in(text) <= 2)):
+        if heard.pressed or (category is None and (slots.only_words(text, _ONLY_ASKS) or slots.words_in(text) <= 2)):
             return {}
         return {"description": text, "category": category}
 
@@ -93,7 +93,7 @@ class ReportRepair(Flow):
         if not heard.text or slots.skips(heard.text):
             return None
         category = self._catalogue.category(heard.text)
-        if category is None and _ONLY_ASKS.match(heard.text):
+        if category is None and slots.only_words(heard.text, _ONLY_ASKS):
             return None
         found: Found = {"description": heard.text, "category": category}
         if room := self._catalogue.room(heard.text):

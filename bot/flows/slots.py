@@ -138,6 +138,11 @@ def words_in(text: str) -> int:
     return len(text.split())
 
 
+def only_words(text: str, words: frozenset[str]) -> bool:
+    """Whether `text` is made of nothing but `words`."""
+    return all(word in words for word in re.findall(r"\w+", text.casefold()))
+
+
 def yes_no(text: str) -> str | None:
     """`yes` or `no`, from plain words, Scots and the short sentences that people answer with."""
     said = tidy(text).strip(" .!?,")

@@ -47,7 +47,7 @@ def wording():
     return Wording(load_responses(NLU_DATA / "domain"), dict.fromkeys(STANDING, "something") | named)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(turn, min_size=1, max_size=14), st.sampled_from(["sms", "web"]),
     st.sampled_from([{}, {"contact": {"name": "Jean", "address": "14 High Street"}}]),

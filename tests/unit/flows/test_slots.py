@@ -170,6 +170,16 @@ def test_no_reader_ever_raises(text, read):
     read(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["is" * 2000, "no wait " * 500, "1 a" * 1500, "0 " * 2000, "flat 1 2/2 " * 400, "my name's " * 500, "A b " * 1000],
+)
+def test_a_text_made_to_be_slow_is_read_all_the_same(text):
+    for read in READERS:
+        read(text)
+    assert not slots.only_words(text + "!q", frozenset({"i", "is", "s"}))
+
+
 @given(st.text(alphabet="0123456789abcHighStreet ,./-'", max_size=60))
 def test_reading_an_address_twice_changes_nothing_more(text):
     once = slots.address(text, asked=True)
