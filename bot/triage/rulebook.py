@@ -171,6 +171,8 @@ class Rulebook:
         for sign in self._signs:
             if any(present.isdisjoint(group) for group in sign.needs):
                 continue
+            if sign.alone and len(reading.words) > sign.alone:
+                continue
             if sign.unless_anywhere and not present.isdisjoint(sign.unless_anywhere):
                 continue
             best: Finding | None = None
@@ -238,7 +240,7 @@ class _Page:
         if manner in ("negated", "reported"):
             return None
         if manner:
-            if manner == "over" and sign.level == "emergency":
+            if manner in ("past", "over") and sign.level == "emergency":
                 return None
             return Finding(sign.hazard, "advice", f"{words} ({because})", first)
         return Finding(sign.hazard, sign.level, words, first)
@@ -253,7 +255,9 @@ class _Page:
             return "supposed", because
         if "feared" not in despite and (because := self._shortly_before("feared", first)):
             return "feared", because
-        if "over" not in despite and (because := self._over(first, last)):
+        if "past" not in despite and (because := self._long_ago(first, last)):
+            return "past", because
+        if "over" not in despite and (because := self._done_with(first, last)):
             return "over", because
         return "", ""
 
@@ -345,9 +349,6 @@ class _Page:
 
     # "last month, fixed"
 
-    def _over(self, first: int, last: int) -> str:
-        return self._long_ago(first, last) or self._done_with(first, last)
-
     def _long_ago(self, first: int, last: int) -> str:
         clause, sentence = self._reading.clause, self._reading.sentence
         if self._is_still(first, last):
@@ -386,7 +387,7 @@ class _Page:
                     continue
                 if clause[span.start] - clause[last] > _CLAUSES_UNTIL_OVER:
                     continue
-                if first < span.start <= last and span.end <= last:
+                if first <= span.start <= last or first < span.end <= last:
                     continue
                 if any(cue.start >= first for cue in self._cues("still")):
                     continue

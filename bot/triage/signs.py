@@ -11,7 +11,7 @@ from bot.triage.text import Reading
 from bot.triage.vocabulary import Span
 
 LEVELS: Final = ("advice", "emergency", "danger")
-READINGS: Final = ("negated", "over", "supposed", "reported", "feared")
+READINGS: Final = ("negated", "past", "over", "supposed", "reported", "feared")
 """The ways in which a hazard may be spoken of without being there; a sign lists under `despite` those it disregards."""
 
 _WITHIN: Final = 6
@@ -47,12 +47,14 @@ class Sign:
     """None of these may stand in the same sentence."""
     unless_anywhere: tuple[int, ...]
     despite: frozenset[str]
+    alone: int
+    """If not 0: only in messages of at most so many words."""
 
 
 def sign_from(entry: Value, hazards: Mapping[str, object], concept: Callable[[str, bool, Value], int]) -> Sign:
     """Read one entry of `signs`. `concept` gives the number of a concept by id, or (True) of a quoted phrase."""
     fields = entry.fields(
-        "hazard", "level", "when", "says", "within", "needs", "unless", "unless_anywhere", "despite",
+        "hazard", "level", "when", "says", "within", "needs", "unless", "unless_anywhere", "despite", "alone",
         required=("hazard", "level", "when", "says"),
     )  # fmt: skip
     hazard = fields["hazard"].text()
@@ -81,6 +83,7 @@ def sign_from(entry: Value, hazards: Mapping[str, object], concept: Callable[[st
         unless=tuple(one for group in concepts("unless") for one in group),
         unless_anywhere=tuple(one for group in concepts("unless_anywhere") for one in group),
         despite=frozenset(text for text, _ in despite),
+        alone=fields["alone"].number() if "alone" in fields else 0,
     )
 
 

@@ -14,6 +14,8 @@ STOP: Final = 3
 """A full stop or a question mark."""
 
 _BREAK_COST: Final = (0, 0, 2, 100)
+_FRAGMENT: Final = 2
+"""So many words before a full stop are not a sentence: `Gas. Cooker. Smell.`"""
 _TOKEN: Final = re.compile(
     r"(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])|(?P<word>\d+|[^\W\d_]+)|(?P<stop>[.?؟۔。？]+)|(?P<pause>[!\n！]+)"
     r"|(?P<clause>[,;:()\[\]—–…，；：、،؛]|\s-+\s)"
@@ -41,8 +43,6 @@ class Reading:
     """Of the sentence, where only a full stop or a question mark ends one."""
     place: tuple[int, ...]
     """Where each word stands for measuring distances: a pause adds to it, a full stop is out of reach."""
-    asked: frozenset[int]
-    """The sentences that end in a question mark."""
 
 
 def fold(text: str) -> str:
@@ -72,12 +72,7 @@ def read(
     words: list[str] = []
     typed: list[str] = []
     breaks: list[int] = []
-    asked: set[int] = set()
-    sentence = 0
-    for word, strength, is_question in _joined(_words_and_breaks(text)):
-        sentence += strength == STOP
-        if is_question:
-            asked.add(sentence)
+    for word, strength in _joined(_words_and_breaks(text)):
         meant = respell(word)
         words.extend(meant)
         typed.extend((word, *[""] * (len(meant) - 1)))
@@ -89,44 +84,46 @@ def read(
             breaks[i] = CLAUSE
     clauses, sentences, places = [], [], []
     clause = sentence = extra = 0
+    start = 0
     for i, strength in enumerate(breaks):
+        if strength == STOP:
+            if i - start <= _FRAGMENT:
+                strength = PAUSE
+            start = i
         clause += strength > 0
         sentence += strength == STOP
         extra += _BREAK_COST[strength]
         clauses.append(clause)
         sentences.append(sentence)
         places.append(i + extra)
-    return Reading(tuple(words), tuple(typed), tuple(clauses), tuple(sentences), tuple(places), frozenset(asked))
+    return Reading(tuple(words), tuple(typed), tuple(clauses), tuple(sentences), tuple(places))
 
 
-def _words_and_breaks(text: str) -> list[tuple[str, int, bool]]:
-    """Each word, the break before it, and whether a question mark follows it."""
-    found: list[tuple[str, int, bool]] = []
+def _words_and_breaks(text: str) -> list[tuple[str, int]]:
+    """Each word, with the break before it."""
+    found: list[tuple[str, int]] = []
     pending = 0
     for match in _TOKEN.finditer(fold(text)):
         kind = match.lastgroup
         if kind in ("word", "han"):
             word = match.group()
-            found.append((_REPEATED.sub(r"\1\1", word) if len(word) > 3 else word, pending, False))
+            found.append((_REPEATED.sub(r"\1\1", word) if len(word) > 3 else word, pending))
             pending = 0
         elif found:
-            mark = match.group()
-            if kind == "stop" and not {"?", "؟", "？"}.isdisjoint(mark):
-                found[-1] = (*found[-1][:2], True)
             pending = max(pending, STOP if kind == "stop" else PAUSE if kind == "pause" else CLAUSE)
     return found
 
 
-def _joined(words: list[tuple[str, int, bool]]) -> list[tuple[str, int, bool]]:
+def _joined(words: list[tuple[str, int]]) -> list[tuple[str, int]]:
     """With three single letters or more in a row made one word: `g a s`."""
-    joined: list[tuple[str, int, bool]] = []
+    joined: list[tuple[str, int]] = []
     i = 0
     while i < len(words):
         end = i
         while end < len(words) and len(words[end][0]) == 1 and "a" <= words[end][0] <= "z":
             end += 1
         if end - i >= 3:
-            joined.append(("".join(word for word, _, _ in words[i:end]), words[i][1], words[end - 1][2]))
+            joined.append(("".join(word for word, _ in words[i:end]), words[i][1]))
             i = end
         else:
             joined.append(words[i])

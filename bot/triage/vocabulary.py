@@ -99,7 +99,7 @@ class Vocabulary:
         if 6 <= len(word) <= 24:
             for i in range(len(word) - 2, 1, -1):
                 one, other = word[:i], word[i:]
-                if (one in self._telling and other in self._words) or (other in self._telling and one in self._words):
+                if len(one) > 2 < len(other) and one in self._telling and other in self._telling:
                     return (one, other)
         return ()
 
@@ -136,7 +136,7 @@ def _regular_forms(word: str) -> Iterable[str]:
 
 
 def _swapped(word: str, candidate: str) -> bool:
-    return word[:2] == candidate[1::-1] or (len(candidate) >= 6 and word[1:] == candidate[1:])
+    return word[:2] == candidate[1::-1]
 
 
 def _slips(word: str) -> int:
