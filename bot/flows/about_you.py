@@ -36,13 +36,13 @@ def phone_in_words(heard: Heard) -> str | None:
     return slots.phone_in_words(str(number))
 
 
-def words(slot: str, *, may_ask: bool = False) -> Question:
+def words(slot: str, *, may_ask: bool = False, asked_back: bool = True) -> Question:
     """A question that wants the tenant's own words, whatever they are."""
 
     def read(heard: Heard) -> Found | None:
         return {slot: heard.text} if heard.text and not slots.skips(heard.text) else None
 
-    return Question(slot, read, free=True, optional=True, may_ask=may_ask)
+    return Question(slot, read, free=True, optional=True, may_ask=may_ask, asked_back=asked_back)
 
 
 def yes_or_no(slot: str) -> Question:

@@ -28,7 +28,7 @@ class RequestCallback(Flow):
         super().__init__([
             words("call_about"),
             PHONE,
-            words("when_suits"),
+            words("when_suits", asked_back=False),
             NAME,
             Question("confirm", self.confirm),
             Question("change_which", self.change_which),

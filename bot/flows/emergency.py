@@ -31,7 +31,7 @@ class Emergency(Flow):
         super().__init__([
             ADDRESS,
             words("make_safe"),
-            Question("safe_to_message", _safe_to_message, free=True),
+            Question("safe_to_message", _safe_to_message, free=True, asked_back=True),
             NAME,
             PHONE,
         ])  # fmt: skip
@@ -71,6 +71,12 @@ class Emergency(Flow):
             return {question.slot: heard.text, "misses": 0}
         self._keep(heard, {}, dispatcher)
         return super()._missed(heard, question, dispatcher, domain)
+
+    def _kept(self, intent: str, heard: Heard, dispatcher: CollectingDispatcher) -> Found:
+        """Whatever else comes up belongs to this case."""
+        self._keep(heard, {}, dispatcher)
+        dispatcher.utter_message(response="utter_noted")
+        return {"misses": heard.slots.get("misses") or 0}
 
     def _keep(self, heard: Heard, answers: Found, dispatcher: CollectingDispatcher) -> None:
         reference = _danger(heard).get("case") or heard.last_case

@@ -62,6 +62,8 @@ class Question:
     """"I don't know" is an answer."""
     may_ask: bool = False
     """The answer may well be a question itself."""
+    asked_back: bool = False
+    """A question in return may be its answer ("can you not send someone?"). Otherwise it is kept for a person."""
     volunteered: Callable[[str], Any] | None = None
     """What a message that was not asked for it may still say."""
 
@@ -166,6 +168,8 @@ class Flow(FormValidationAction):
         answer = question.read(heard)
         if self._digresses(heard, question, answer):
             return self._in_between(heard, dispatcher)
+        if slots.asks_back(heard.text) and not question.asked_back and (answer is None or question.free):
+            return self._kept("make_enquiry", heard, dispatcher)
         if answer is None and ((question.optional and slots.skips(heard.text)) or self._skipped(heard)):
             answer = {question.slot: slots.NOT_GIVEN}
         volunteered = self._volunteered(heard) if not question.free else self._volunteered(heard, certain_only=True)
@@ -175,9 +179,7 @@ class Flow(FormValidationAction):
             if heard.intent in self.own_intents and not self.one_case_each:
                 dispatcher.utter_message(response="utter_noted")
                 return {"unread": [*(heard.slots.get("unread") or []), heard.text]}
-            dispatcher.utter_message(response="utter_kept_for_later")
-            kept = [*(heard.slots.get("kept") or []), {"intent": heard.intent, "words": heard.text}]
-            return {"kept": kept, "misses": 0}
+            return self._kept(heard.intent, heard, dispatcher)
         if volunteered:
             return self._taken(volunteered, heard)
         return self._missed(heard, question, dispatcher, domain)
@@ -236,6 +238,11 @@ class Flow(FormValidationAction):
             and heard.confidence >= _SURE_OF_A_NEW_MATTER
             and slots.words_in(heard.text) >= 3
         )
+
+    def _kept(self, intent: str, heard: Heard, dispatcher: CollectingDispatcher) -> Found:
+        """Note another matter, to be opened when this one is done."""
+        dispatcher.utter_message(response="utter_kept_for_later")
+        return {"kept": [*(heard.slots.get("kept") or []), {"intent": intent, "words": heard.text}], "misses": 0}
 
     def _skipped(self, heard: Heard) -> bool:
         return heard.text.casefold() == SKIP and (heard.slots.get("misses") or 0) > 0

@@ -67,15 +67,15 @@ class ReportRepair(Flow):
             yes_or_no("stop_leak"),
             yes_or_no("near_electrics"),
             yes_or_no("can_lock"),
-            words("damp_rooms"),
-            words("damp_since"),
+            words("damp_rooms", asked_back=False),
+            words("damp_since", asked_back=False),
             Question("damp_at_risk", lambda heard: _at_risk("damp_at_risk", heard), optional=True,
                      volunteered=_volunteers_risk),
             Question("room", self._room, optional=True, volunteered=self._catalogue.room),
             ADDRESS,
             NAME,
             PHONE,
-            words("access"),
+            words("access", asked_back=False),
             Question("confirm", self.confirm),
             Question("change_which", self.change_which),
         ])  # fmt: skip
@@ -110,6 +110,8 @@ class ReportRepair(Flow):
         return None
 
     def _room(self, heard: Heard) -> Found | None:
+        if slots.address(heard.text, asked=True) or slots.phone(heard.text):
+            return None
         named = self._catalogue.room(heard.text)
         if named is None and 1 <= slots.words_in(heard.text) <= 4 and not slots.skips(heard.text):
             named = heard.text if not slots.is_question(heard.text) else None

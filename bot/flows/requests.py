@@ -14,8 +14,6 @@ from bot.flows.subjects import SERVICE_REQUEST_OF
 from bot.messages import Command, OpenCase, Say
 
 _WITHOUT_ADDRESS: Final = frozenset({"freedom_of_information", "praise", "office_arrival"})
-_AT_ONCE: Final = frozenset({"praise", "office_arrival"})
-"""Opened without a read-back: someone is waiting at the desk, or there is nothing to get wrong."""
 _NEEDS_PHONE: Final = frozenset({"home_visit", "appointment", "gas_safety", "housing_application"})
 _PLENTY: Final = 12
 """A first message of so many words has said what the one question would ask, where nothing particular is needed."""
@@ -67,10 +65,10 @@ class MakeRequest(Flow):
     def needed(self, heard: Heard) -> list[str]:
         category = heard.slots.get("request")
         if category == "office_arrival":
-            return ["contact_name"]
+            return ["contact_name"]  # Someone is waiting at the desk: no read-back.
         needed = ["more"]
         if category == "praise":
-            return needed
+            return [*needed, "confirm"]
         needed.append("contact_name")
         if category not in _WITHOUT_ADDRESS:
             needed.append("address")

@@ -44,7 +44,8 @@ _STREETS: Final = (
 )
 _STREET_ADDRESS: Final = re.compile(
     rf"({_FLAT}{_NUMBER}),?\s+((?:[a-z][\w'.-]*\s+){{0,3}}?[a-z][\w'.-]*\s+(?:{_STREETS})\b\.?|high\s?gate\b)"
-    r"((?:\s*,\s*(?-i:[A-Z])[\w'-]+(?:\s(?-i:[A-Z])[\w'-]+)?){0,2})",
+    r"((?:\s+(?!(?:my|the|i|it|its|and|no|please|thanks|can|there|we|our|hi|hello)\b)(?-i:[A-Z])[\w-]+)?"
+    r"(?:\s*,\s*(?-i:[A-Z])[\w'-]+(?:\s(?-i:[A-Z])[\w'-]+)?){0,2})",
     re.IGNORECASE,
 )
 _NUMBERED: Final = re.compile(rf"^{_FLAT}{_NUMBER},?\s+[a-z][\w'.-]+", re.IGNORECASE)
@@ -240,6 +241,12 @@ def is_question(text: str) -> bool:
     """Whether the tenant asks rather than answers."""
     said = tidy(text)
     return said.endswith("?") or bool(_QUESTION.match(said))
+
+
+def asks_back(text: str) -> bool:
+    """Whether the text is a question of the tenant's own, not one about what we meant."""
+    said = tidy(text)
+    return said.endswith("?") and words_in(said) >= 3 and not re.search(r"\bmean\b", said, re.IGNORECASE)
 
 
 def adds(text: str) -> bool:
