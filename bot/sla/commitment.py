@@ -51,6 +51,14 @@ EVENTS: Final[Mapping[str, str]] = {
 }
 """What a clock may start on, other than arrival; each in words."""
 
+PAUSES: Final[Mapping[str, str]] = {
+    "awaiting_tenant": "something that only the tenant can give is missing",
+    "identity": "who is asking has yet to be proved",
+    "clarification": "what is asked for has yet to be made clear by whoever asks",
+    "no_access": "nobody let us in at the time that was agreed",
+}
+"""What may stop a clock, where the policy says so (`pauses`); each in words for staff."""
+
 OUTCOMES: Final = frozenset({
     "attended", "completed", "check_recorded", "full_reply", "call_made", "response_or_specific_ack",
     "full_reply_or_delay_notice", "update", "seen", "visited", "formal_ack", "stage1_decision", "stage2_response",
@@ -152,6 +160,8 @@ class Commitment:
     extension_months: int | None = None
     extension_agreed: bool = False
     """May be extended to a date that is agreed and told, without a ceiling."""
+    pauses: frozenset[str] = frozenset()
+    """What may stop this clock until it is over: ids of `PAUSES`. Nothing else does."""
     fallback: str | None = None
     """Whose figure this is, where the association itself promises none."""
     unverified: str | None = None

@@ -392,6 +392,8 @@ class Policy:
         while left and day.year in self.calendar.years and day > local(fifth).date():
             day -= timedelta(days=1)
             left -= day.year in self.calendar.years and self.calendar.works(day)
+        if left:
+            return fifth
         return max(fifth, datetime.combine(day, here.time(), here.tzinfo).astimezone(UTC))
 
     def _why(

@@ -1,0 +1,160 @@
+"""What a running clock calls for, and when to look at it next. Pure: plain values in, plain values out.
+
+A clock passes these moments, each of which may be found late (a machine was off), but never acted on twice:
+
+    ask        a repeating clock: staff are asked for what to say, two working days ahead
+    owner      whoever has the case is warned
+    manager    so is the manager; from here on (`Explanation.warn_from`) the tenant has to be told
+    tell       the tenant is told: an update, or an apology for what will be late
+    due        if it is not kept, it is missed
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+
+from bot.sla.calendar import Calendar, at_local, local
+
+ASK_AHEAD: Final = 2
+"""Working days between asking staff what to say and saying it."""
+TIME_FOR_ANOTHER_WAY: Final = timedelta(hours=4)
+"""How long before the end the tenant is told, where the period allows it: a failed message still leaves time to ring."""
+
+QuietHours = tuple[time, time] | None
+
+
+class Act(StrEnum):
+    """Something that a clock calls for now."""
+
+    ASK = "ask"
+    WARN_OWNER = "warn_owner"
+    WARN_MANAGER = "warn_manager"
+    TELL = "tell"
+    MISS = "miss"
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """When a clock calls for what. None: it never does."""
+
+    ask: datetime | None
+    owner: datetime | None
+    manager: datetime | None
+    tell: datetime
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has been done about a clock so far."""
+
+    answered: bool = False
+    """What keeps it is on its way to the tenant."""
+    missed: bool = False
+    asked: bool = False
+    owner_warned: bool = False
+    manager_warned: bool = False
+    told: bool = False
+    content: bool = False
+    """Staff have given what is to be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What to do now, in this order, and when to look again (always later than now)."""
+
+    acts: tuple[Act, ...]
+    look_again: datetime | None
+
+
+def moments(
+    calendar: Calendar,
+    quiet: QuietHours,
+    *,
+    deemed: datetime,
+    due: datetime,
+    planned: datetime,
+    warn_from: datetime,
+    elapsed: bool,
+    repeats: bool,
+) -> Moments:
+    """The moments of one clock. `elapsed` clocks (hours and minutes) run day and night, and so do their messages."""
+    if elapsed:
+        return Moments(
+            ask=None,
+            owner=deemed + (due - deemed) / 2,
+            manager=warn_from,
+            tell=warn_from + (due - warn_from) / 2,
+            due=due,
+        )
+    end = planned if planned > warn_from else due
+    tell = _decent_within(quiet, warn_from, end - min((end - warn_from) / 2, TIME_FOR_ANOTHER_WAY), end)
+    if repeats:
+        return Moments(ask=_opening_before(calendar, due, deemed), owner=None, manager=None, tell=tell, due=due)
+    return Moments(ask=None, owner=max(deemed, warn_from - (due - warn_from)), manager=warn_from, tell=tell, due=due)
+
+
+def decide(at: Moments, standing: Standing, now: datetime, *, decent: datetime) -> Call:
+    """What the clock calls for at `now`. `decent` is the first moment from now on at which a tenant may be written to:
+    `now` itself by day, and at any hour for clocks that run day and night.
+
+    What was slept through is not made up for one by one: past due, one message says it all.
+    """
+    if standing.answered:
+        missed = now >= at.due and not standing.missed
+        return Call((Act.MISS,) if missed else (), None if standing.missed or missed else at.due)
+    acts: list[Act] = []
+    later: list[datetime] = []
+
+    def at_its_time(moment: datetime | None, act: Act, *, done: bool) -> None:
+        if moment is None or done:
+            return
+        if moment <= now:
+            acts.append(act)
+        else:
+            later.append(moment)
+
+    if now < at.due:
+        at_its_time(at.ask, Act.ASK, done=standing.asked or standing.content)
+        at_its_time(at.owner, Act.WARN_OWNER, done=standing.owner_warned)
+        at_its_time(at.manager, Act.WARN_MANAGER, done=standing.manager_warned)
+    wanted = now if standing.content else at.tell
+    # What comes due at night waits for the morning.
+    at_its_time(wanted if now < wanted else decent, Act.TELL, done=standing.told)
+    at_its_time(at.due, Act.MISS, done=standing.missed)
+    return Call(tuple(acts), min(later, default=None))
+
+
+def next_decent(quiet: QuietHours, instant: datetime) -> datetime:
+    """`instant`, or the end of the quiet hours that it lies in."""
+    if quiet is None or not _is_quiet(quiet, instant):
+        return instant
+    here = local(instant)
+    morning = at_local(here.date(), quiet[1])
+    return morning if morning > instant else at_local(here.date() + timedelta(days=1), quiet[1])
+
+
+def _decent_within(quiet: QuietHours, first: datetime, wanted: datetime, last: datetime) -> datetime:
+    """`wanted`, or the nearest decent moment between `first` and `last`, an earlier one if there is any."""
+    if quiet is None or not _is_quiet(quiet, wanted):
+        return wanted
+    here = local(wanted)
+    for days in (0, 1):
+        evening = at_local(here.date() - timedelta(days=days), quiet[0])
+        if first <= evening - timedelta(minutes=1) < wanted:
+            return max(first, evening - timedelta(minutes=30))
+    morning = next_decent(quiet, wanted)
+    return morning if morning < last else wanted
+
+
+def _is_quiet(quiet: tuple[time, time], instant: datetime) -> bool:
+    start, end = quiet
+    clock = local(instant).time()
+    return start <= clock < end if start <= end else clock >= start or clock < end
+
+
+def _opening_before(calendar: Calendar, due: datetime, deemed: datetime) -> datetime:
+    """When the office opens, `ASK_AHEAD` working days before the day on which a clock is due; never before it starts."""
+    day = calendar.add_working_days(local(due).date(), -ASK_AHEAD)
+    return max(deemed, at_local(day, calendar.periods(day)[0].opens)).astimezone(UTC)
