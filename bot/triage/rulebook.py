@@ -25,6 +25,7 @@ _LEAD_IN: Final = 6
 _ALONE: Final = 4
 _SHORT_ANSWER: Final = 8
 _CLAUSES_UNTIL_OVER: Final = 3
+_UNLESS_REACH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +232,11 @@ class _Page:
         """What a match of a sign amounts to: the sign's level, advice only, or nothing."""
         reading = self._reading
         first, last = match[0].start, match[-1].end - 1
-        sentences = range(reading.sentence[first], reading.sentence[last] + 1)
+        place = reading.place
         for concept in sign.unless:
-            if any(reading.sentence[span.start] in sentences for span in self._found.get(concept, ())):
-                return None
+            for span in self._found.get(concept, ()):
+                if place[span.start] - place[last] <= _UNLESS_REACH and place[first] - place[span.end - 1] <= _UNLESS_REACH:
+                    return None
         words = " ".join(word for word in reading.typed[first : last + 1] if word)
         manner, because = self._manner(sign, first, last, match)
         if manner in ("negated", "reported"):
