@@ -54,8 +54,11 @@ def application(args: argparse.Namespace) -> web.Application:
     http: list[aiohttp.ClientSession] = []
 
     async def connect(_app: web.Application) -> None:
-        auth = aiohttp.BasicAuth(args.account, args.token)
-        http.append(aiohttp.ClientSession(auth=auth, connector=aiohttp.TCPConnector(limit=128)))
+        headers = {"Authorization": aiohttp.encode_basic_auth(args.account, args.token)}
+        http.append(aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=128)))
+
+    async def disconnect(_app: web.Application) -> None:
+        await http[0].close()
 
     async def send(to: str) -> None:
         data = {"To": to, "From": args.sender, "Body": "We have your message."}
@@ -73,6 +76,7 @@ def application(args: argparse.Namespace) -> web.Application:
         return web.Response(text="<Response></Response>", content_type="application/xml")
 
     app.on_startup.append(connect)
+    app.on_cleanup.append(disconnect)
     app.router.add_post("/channels/sms", arrive)
     app.router.add_get("/healthz", lambda _request: web.json_response({"alive": True}))
     return app

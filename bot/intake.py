@@ -18,11 +18,11 @@ from sqlmodel import Session
 
 from bot import faults
 from bot.desk import case as cases
-from bot.desk import clock as clocks
 from bot.desk import contact as contacts
 from bot.desk import conversation as desk
 from bot.desk import task as tasks
 from bot.desk.office import Office
+from bot.dialogue import active_form
 from bot.messages import (
     NO_DANGER,
     AddToCase,
@@ -118,7 +118,7 @@ class Intake:
     def _message(self, conversation: Conversation, inbound: Inbound, now: datetime) -> Message:
         conversation.seq += 1
         conversation.last_inbound_at = conversation.last_message_at = now
-        return Message(
+        return conversations.new_message(
             id=self.office.id(), conversation_id=conversation.id, seq=conversation.seq, direction="in",
             channel=inbound.channel, address=inbound.address, author="tenant", author_name=inbound.name or "",
             kind=inbound.content.value, text=inbound.text, provider_id=inbound.provider_id,
@@ -202,7 +202,7 @@ class _Arrival:
 
     def _warn(self, assessment: Assessment) -> Case | None:
         """`_advise`; and where that fails, the national numbers and an alarm: never silence, never a lost message."""
-        before = self.conversation.model_copy(deep=True)
+        before = _copy(self.conversation)
         try:
             with self.session.begin_nested():
                 return self._advise(assessment)
@@ -290,10 +290,14 @@ class _Arrival:
     # --- the dialogue
 
     def _converse(self, emergency: Case | None) -> None:
-        before, greeted = self.conversation.model_copy(deep=True), self.greeted
+        before, greeted = _copy(self.conversation), self.greeted
         try:
-            with self.session.begin_nested():
-                self._carry_out(self._turn(emergency))
+            turn = self._turn(emergency)
+            if all(isinstance(step, Say) for step in turn.steps):
+                self._carry_out(turn)  # words are made before anything is written, so there is nothing to take back
+            else:
+                with self.session.begin_nested():
+                    self._carry_out(turn)
         except Exception as error:  # noqa: BLE001 - whatever it was, the tenant is answered and a person looks
             _restore(self.conversation, before)
             self.greeted = greeted
@@ -303,7 +307,7 @@ class _Arrival:
 
     def _turn(self, emergency: Case | None) -> Turn:
         text, choice = self.inbound.text, self._choice()
-        if not self.conversation.dialogue.get("active_loop"):
+        if active_form(self.conversation.dialogue) is None:
             self.conversation.matter_since = self.now
         turn = self.engine.turn(
             self.conversation.dialogue or None, text, choice=choice, intent="emergency" if emergency else None,
@@ -322,22 +326,30 @@ class _Arrival:
         return self.office.wording.match_choice(self.inbound.text, offered)
 
     def _facts(self) -> dict[str, Any]:
+        """What flows may know (`docs/add-a-flow.md`). Times are local."""
         calendar = self.office.policy.calendar
-        contact = conversations.contact_of(self.session, self.conversation.contact_id)
-        open_cases = [] if self.begun else contacts.open_cases(self.session, contact)
-        last = next((each.reference for each in open_cases if each.id == self.conversation.last_case_id), None)
+        contact = conversations.known_of(self.session, self.conversation.contact_id)
+        open_cases = conversations.open_cases_of(self.session, self.conversation.contact_id)
+        last = next((each["reference"] for each in open_cases if each["id"] == self.conversation.last_case_id), None)
         hazard = self.conversation.hazard
         return {
-            "now": self.now.astimezone(calendar.zone).isoformat(),
+            "now": self._local(self.now),
             "open": calendar.is_open(self.now),
-            "next_opening": calendar.next_opening(self.now).astimezone(calendar.zone).isoformat(),
+            "next_opening": self._local(calendar.next_opening(self.now)),
             "channel": self.conversation.channel,
             "first": self.begun,
             "contact": {
-                "name": contact.name, "address": contact.home_address, "postcode": contact.postcode,
-                "phone": contact.phone,
+                "name": contact["name"], "address": contact["home_address"], "postcode": contact["postcode"],
+                "phone": contact["phone"],
             },
-            "cases": [self._case_fact(each) for each in open_cases],
+            "cases": [
+                {
+                    "reference": each["reference"], "kind": each["kind"], "category": each["category"],
+                    "summary": each["summary"], "opened": self._local(each["received_at"]),
+                    "due": self._local(each["due_at"]) if each["due_at"] else None, "team": each["team"],
+                }
+                for each in open_cases
+            ],
             "last_case": last,
             "hazard": {"hazard": hazard["hazard"], "urgency": hazard["urgency"], "case": hazard["reference"]}
             if hazard and self._is_recent(hazard) else None,
@@ -345,14 +357,8 @@ class _Arrival:
             "repairs": self.repairs,
         }  # fmt: skip
 
-    def _case_fact(self, case: Case) -> dict[str, Any]:
-        calendar = self.office.policy.calendar
-        running = [each for each in clocks.of_case(self.session, case.id) if each.state == "running"]
-        return {
-            "reference": case.reference, "kind": case.kind, "category": case.category, "summary": case.summary,
-            "opened": case.received_at.astimezone(calendar.zone).isoformat(),
-            "due": running[0].due_at.astimezone(calendar.zone).isoformat() if running else None, "team": case.team,
-        }  # fmt: skip
+    def _local(self, instant: datetime) -> str:
+        return self.office.local(instant).isoformat()
 
     def _carry_out(self, turn: Turn) -> None:
         """Say and do what the turn asks, in its order. What is said together is one message."""
@@ -390,8 +396,10 @@ class _Arrival:
                 raise TypeError(f"no such command: {command!r}")
 
     def _say(self, says: Sequence[Say]) -> None:
+        words = self.office.render(says, channel=self.conversation.channel, now=self.now)
         self._greet()
-        desk.say_keys(self.session, self.office, self.conversation, says, now=self.now)
+        keys = {"keys": [each.key for each in says]}
+        desk.say(self.session, self.office, self.conversation, words, now=self.now, detail=keys)
 
     def _greet(self) -> None:
         """The first thing said in a conversation says who and what we are (ELHA 10.2, 10.4)."""
@@ -405,6 +413,11 @@ class _Arrival:
         self.message.detail = self.message.detail | {what: dict(value)}
 
 
-def _restore(conversation: Conversation, before: Conversation) -> None:
-    for name in Conversation.model_fields:
-        setattr(conversation, name, getattr(before, name))
+def _copy(conversation: Conversation) -> dict[str, Any]:
+    """The columns as they are. Their JSON is replaced when it changes, never changed in place."""
+    return conversations.columns_of(conversation)
+
+
+def _restore(conversation: Conversation, before: Mapping[str, Any]) -> None:
+    for name, value in before.items():
+        setattr(conversation, name, value)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlmodel import Session
 
 from bot.desk.office import Office
+from bot.dialogue import active_form
 from bot.messages import DeliveryState, Say
 from bot.store import conversations
 from bot.store.tables import Conversation, Event, Message, Owner, Staff
@@ -55,7 +56,7 @@ def say(
     conversation.seq += 1
     conversation.last_message_at = now
     conversation.offered = [{"label": choice.label, "value": choice.value} for choice in words.choices]
-    message = Message(
+    message = conversations.new_message(
         id=office.id(), conversation_id=conversation.id, seq=conversation.seq, direction="out",
         channel=conversation.channel, address=conversation.address, author="staff" if staff else "bot",
         author_name=staff.name if staff else office.policy.service_name, staff_id=staff.id if staff else None, kind=kind,
@@ -148,5 +149,5 @@ def _give(
 def _is_over(conversation: Conversation, now: datetime) -> bool:
     if conversation.owner != Owner.BOT or conversation.needs_person:
         return False
-    idle = IDLE_IN_A_FORM if conversation.dialogue.get("active_loop") else IDLE_AFTER
+    idle = IDLE_IN_A_FORM if active_form(conversation.dialogue) else IDLE_AFTER
     return now - conversation.last_message_at > idle

@@ -4,16 +4,31 @@ Written as prepared Core statements because each runs for every message; the row
 what a caller changes on a Conversation is written back by `save`, which compares its version.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, bindparam, func, insert, select, update
+from sqlalchemy import CursorResult, RowMapping, bindparam, func, insert, inspect, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Session, SQLModel
 
-from bot.store.tables import Address, Attachment, Contact, Conversation, Message, Owner
+from bot.store.tables import Address, Attachment, ClockState, Contact, Conversation, Message, Owner
+
+RowType = TypeVar("RowType", bound=SQLModel)
+
+
+def record(table: type[RowType], values: Mapping[str, Any] | RowMapping) -> RowType:
+    """An object of a table from all its columns, without the second set of checks that SQLModel's constructor makes: a row
+    from the database, or one about to be written, holds what the columns hold. (The way the ORM itself loads a row.)"""
+    made: RowType = inspect(table).class_manager.new_instance()
+    made.__dict__.update(values)
+    return made
+
+
+def new_message(**values: Any) -> Message:
+    """A message with every column: those not given have the table's defaults."""
+    return record(Message, {name: make() for name, make in _MESSAGE_DEFAULTS.items()} | values)
 
 
 class Superseded(Exception):
@@ -21,8 +36,14 @@ class Superseded(Exception):
 
 
 _TABLES = SQLModel.metadata.tables
+_MESSAGE_DEFAULTS: Mapping[str, Callable[[], Any]] = {
+    name: field.default_factory or (lambda value=field.default: value)
+    for name, field in Message.model_fields.items()
+    if not field.is_required()
+}
 _ADDRESS, _CONTACT = _TABLES["address"], _TABLES["contact"]
 _CONVERSATION, _MESSAGE = _TABLES["conversation"], _TABLES["message"]
+_CASE, _CLOCK = _TABLES["case"], _TABLES["clock"]
 
 _OPEN = (
     select(_CONVERSATION)
@@ -33,6 +54,28 @@ _OPEN = (
         _CONVERSATION.c.owner != Owner.CLOSED.value,
     )
     .with_for_update(of=_CONVERSATION)
+)
+_INSERT_MESSAGE = insert(_MESSAGE)
+_KNOWN = select(_CONTACT.c.name, _CONTACT.c.phone, _CONTACT.c.home_address, _CONTACT.c.postcode).where(
+    _CONTACT.c.id == bindparam("id")
+)
+_OPEN_CASES = (
+    select(
+        _CASE.c.id,
+        _CASE.c.reference,
+        _CASE.c.kind,
+        _CASE.c.category,
+        _CASE.c.summary,
+        _CASE.c.received_at,
+        _CASE.c.team,
+        select(func.min(_CLOCK.c.due_at))
+        .where(_CLOCK.c.case_id == _CASE.c.id, _CLOCK.c.state == ClockState.RUNNING.value)
+        .scalar_subquery()
+        .label("due_at"),
+    )
+    .where(_CASE.c.contact_id == bindparam("contact"), _CASE.c.state == "open")
+    .order_by(_CASE.c.received_at.desc())
+    .limit(5)
 )
 _BY_ID = select(_CONVERSATION).where(_CONVERSATION.c.id == bindparam("id"))
 _BY_ID_LOCKED = _BY_ID.with_for_update()
@@ -63,13 +106,13 @@ _ON_CONFLICT = {
 def find_open(session: Session, channel: str, address: str) -> Conversation | None:
     """The conversation going on with an address, locked until the transaction ends."""
     row = session.execute(_OPEN, {"channel": channel, "value": address}).mappings().first()
-    return Conversation(**row) if row else None
+    return record(Conversation, row) if row else None
 
 
 def load(session: Session, conversation_id: str, *, lock: bool = True) -> Conversation | None:
     """One conversation by its id, locked until the transaction ends unless it is only to be read."""
     row = session.execute(_BY_ID_LOCKED if lock else _BY_ID, {"id": conversation_id}).mappings().first()
-    return Conversation(**row) if row else None
+    return record(Conversation, row) if row else None
 
 
 def save(session: Session, conversation: Conversation) -> None:
@@ -122,7 +165,7 @@ def start(session: Session, channel: str, address: str, *, ids: Sequence[str], n
 def add_inbound(session: Session, message: Message) -> bool:
     """Store an inbound message; False if the same one (channel and provider id) is stored already."""
     statement = _ON_CONFLICT[session.get_bind().dialect.name]
-    return session.execute(statement, message.model_dump()).first() is not None
+    return session.execute(statement, columns_of(message)).first() is not None
 
 
 def finish_inbound(session: Session, message: Message) -> None:
@@ -132,7 +175,7 @@ def finish_inbound(session: Session, message: Message) -> None:
 
 def add_outbound(session: Session, message: Message) -> None:
     """Put a message in the outbox."""
-    session.execute(insert(_MESSAGE), message.model_dump())
+    session.execute(_INSERT_MESSAGE, columns_of(message))
 
 
 def add_attachments(session: Session, attachments: Sequence[Attachment]) -> None:
@@ -156,7 +199,7 @@ def transcript(session: Session, conversation_id: str, *, after: int = 0) -> lis
         .where(_MESSAGE.c.conversation_id == conversation_id, _MESSAGE.c.seq > after)
         .order_by(_MESSAGE.c.seq)
     ).mappings()
-    return [Message(**row) for row in rows]
+    return [record(Message, row) for row in rows]
 
 
 def address_transcript(session: Session, channel: str, address: str, *, after: int = 0) -> list[Message]:
@@ -168,7 +211,22 @@ def address_transcript(session: Session, channel: str, address: str, *, after: i
         .where(_ADDRESS.c.channel == channel, _ADDRESS.c.value == address, _MESSAGE.c.seq > after)
         .order_by(_MESSAGE.c.seq)
     ).mappings()
-    return [Message(**row) for row in rows]
+    return [record(Message, row) for row in rows]
+
+
+def columns_of(row: SQLModel) -> dict[str, Any]:
+    """A row's values by column."""
+    return {name: value for name, value in row.__dict__.items() if not name.startswith("_")}
+
+
+def known_of(session: Session, contact_id: str) -> RowMapping:
+    """What a contact has told us: `name`, `phone`, `home_address`, `postcode`."""
+    return session.execute(_KNOWN, {"id": contact_id}).mappings().one()
+
+
+def open_cases_of(session: Session, contact_id: str) -> Sequence[RowMapping]:
+    """A contact's five newest open cases, each with `due_at`, when the earliest of its running clocks is due."""
+    return session.execute(_OPEN_CASES, {"contact": contact_id}).mappings().all()
 
 
 def address_of(session: Session, address_id: str) -> Address:
@@ -186,7 +244,7 @@ def recent(session: Session, *, limit: int = 100, owner: str | None = None) -> l
     )
     if owner is not None:
         statement = statement.where(_CONVERSATION.c.owner == owner)
-    return [Conversation(**row) for row in session.execute(statement.limit(limit)).mappings()]
+    return [record(Conversation, row) for row in session.execute(statement.limit(limit)).mappings()]
 
 
 def count(session: Session) -> int:

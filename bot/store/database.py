@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session
 
@@ -147,20 +147,14 @@ class Store:
         """One transaction for the whole batch. Nobody is told of success before the commit is on disk."""
         outcomes: list[tuple[_Job[Any], Any, BaseException | None]] = []
         try:
-            with self.engine.connect() as connection, connection.begin():
-                for job in batch:
-                    with Session(
-                        connection, join_transaction_mode="create_savepoint", expire_on_commit=False
-                    ) as session:
-                        try:
-                            result = job.work(session)
-                            session.commit()
-                        except Exception as error:  # noqa: BLE001 - handed to whoever asked for the work
-                            session.rollback()
-                            outcomes.append((job, None, error))
-                        else:
-                            outcomes.append((job, result, None))
-        except Exception as error:  # noqa: BLE001 - the commit itself failed: so has every work in it
+            if len(batch) == 1:
+                with Session(self.engine, expire_on_commit=False) as session:
+                    outcomes.append((batch[0], batch[0].work(session), None))
+                    session.commit()
+            else:
+                with self.engine.connect() as connection, connection.begin():
+                    outcomes.extend(_write_one(connection, job) for job in batch)
+        except Exception as error:  # noqa: BLE001 - the only work, or the commit itself, failed: so has everything in it
             outcomes = [(job, None, error) for job in batch]
         for job, result, failure in outcomes:
             if job.future.set_running_or_notify_cancel():
@@ -168,6 +162,18 @@ class Store:
                     job.future.set_result(result)
                 else:
                     job.future.set_exception(failure)
+
+
+def _write_one(connection: Connection, job: _Job[T]) -> tuple[_Job[T], T | None, BaseException | None]:
+    """One of several works that share a transaction, under a savepoint of its own."""
+    with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
+        try:
+            result = job.work(session)
+            session.commit()
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked for the work
+            session.rollback()
+            return job, None, error
+    return job, result, None
 
 
 def open_store(url: str) -> Store:

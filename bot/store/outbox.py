@@ -8,6 +8,7 @@ from sqlalchemy import and_, bindparam, exists, func, select, update
 from sqlmodel import Session, SQLModel
 
 from bot.messages import DELIVERY_ORDER, DeliveryState
+from bot.store.conversations import record
 from bot.store.tables import Message
 
 _TABLES = SQLModel.metadata.tables
@@ -57,7 +58,7 @@ def lease_due(
     taken: list[Message] = []
     seen: set[str] = set(held)
     for row in rows:
-        message = Message(**row)
+        message = record(Message, row)
         if message.conversation_id in seen and not message.urgent:
             continue
         seen.add(message.conversation_id)
@@ -125,12 +126,12 @@ def by_provider_id(session: Session, channel: Sequence[str], provider_id: str) -
             _MESSAGE.c.direction == "out", _MESSAGE.c.provider_id == provider_id, _MESSAGE.c.channel.in_(channel)
         )
     ).mappings().first()  # fmt: skip
-    return Message(**row) if row else None
+    return record(Message, row) if row else None
 
 
 def get(session: Session, message_id: str) -> Message | None:
     row = session.execute(select(_MESSAGE).where(_MESSAGE.c.id == message_id)).mappings().first()
-    return Message(**row) if row else None
+    return record(Message, row) if row else None
 
 
 def unseen(session: Session, channel: str, address: str, upto: int) -> list[Message]:
@@ -147,7 +148,7 @@ def unseen(session: Session, channel: str, address: str, upto: int) -> list[Mess
             _MESSAGE.c.delivered_at.is_(None),
         )
     ).mappings()
-    return [Message(**row) for row in rows]
+    return [record(Message, row) for row in rows]
 
 
 def backlog(session: Session) -> int:

@@ -407,3 +407,113 @@ class StaffSession(SQLModel, table=True):
     created_at: datetime = _instant(nullable=False)
     seen_at: datetime = _instant(nullable=False)
     expires_at: datetime = _instant(nullable=False)
+
+
+class HandoverState(StrEnum):
+    """Where a handover stands. `docs/handover.md` draws the ways from one to the next."""
+
+    WAITING = "waiting"
+    """Nobody has taken it: the ladder climbs."""
+    TAKEN = "taken"
+    STOOD_DOWN = "stood_down"
+    """A person decided that it is no emergency, or no longer one, and gave the tenant a reason."""
+    GRANTED = "granted"
+    """A manager who was asked for an authorisation gave it."""
+    REFUSED = "refused"
+
+
+class Handover(SQLModel, table=True):
+    """One thing that a person on call has to take: an emergency (one for each case), or an authorisation to be given."""
+
+    __tablename__ = "handover"
+    __table_args__ = (
+        Index("uq_handover_case", "case_id", unique=True, sqlite_where=text("purpose = 'emergency'"),
+              postgresql_where=text("purpose = 'emergency'")),
+        Index("ix_handover_case_id", "case_id"),
+        Index("ix_handover_next", "next_at", sqlite_where=text("next_at IS NOT NULL"),
+              postgresql_where=text("next_at IS NOT NULL")),
+    )  # fmt: skip
+    id: str = _id()
+    purpose: str = "emergency"
+    """`emergency` or `authority`."""
+    case_id: str = Field(foreign_key="case.id")
+    conversation_id: str = Field(foreign_key="conversation.id", index=True)
+    code: str = Field(unique=True)
+    """What the person on call replies to take it."""
+    state: str = HandoverState.WAITING.value
+    rung: int = 0
+    """The rung that is being alerted, an index of the policy's ladder; -1 is the staff console."""
+    lap: int = 1
+    """How often the ladder has been begun."""
+    step: int = 0
+    """How many attempts this rung has had: decides the route of the next."""
+    rung_until: datetime | None = _instant()
+    """When the next rung's turn comes; None until this one has been alerted."""
+    next_at: datetime | None = _instant()
+    """When the ladder has to be looked at next; None once somebody has taken it."""
+    started_at: datetime = _instant(nullable=False)
+    concerns: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """What else whoever takes it must know: keys such as `silent`, `advice_not_delivered`, `nobody_came`."""
+    told_lap: int = 0
+    """The last lap in which the tenant was told that nobody has taken it yet."""
+    taken_at: datetime | None = _instant()
+    taken_by: str | None = None
+    """The rung's or the person's name."""
+    taken_rung: int | None = None
+    taken_staff_id: str | None = Field(default=None, foreign_key="staff.id")
+    how: str | None = None
+    """How it was taken: `call`, `text`, `link` or `console`."""
+    question: str = _text()
+    """Of an authorisation: what for."""
+    reason: str | None = _text(None)
+    """Why it was stood down, as the tenant was told; or what a manager said to their answer."""
+
+
+class HandoverAttempt(SQLModel, table=True):
+    """One try to reach somebody on the ladder, or to tell whoever took it something: written before it is sent."""
+
+    __tablename__ = "handover_attempt"
+    __table_args__ = (
+        Index("ix_handover_attempt_due", "due_at", sqlite_where=text("due_at IS NOT NULL"),
+              postgresql_where=text("due_at IS NOT NULL")),
+    )  # fmt: skip
+    id: str = _id()
+    handover_id: str = Field(foreign_key="handover.id", index=True)
+    purpose: str = "alert"
+    """`alert`: take this; `confirm`, `notice` and `update` go to whoever took it."""
+    lap: int = 1
+    rung: int = 0
+    rung_name: str = ""
+    route: str = ""
+    """`call`, `text`, `email`, `webhook`, `console`; `none` where the rung cannot be reached."""
+    says: str = ""
+    """Of a notice: the key of what it says."""
+    state: str = "queued"
+    """`queued`, `sending`, `sent`, `delivered`, `taken`, `not_taken`, `busy`, `no_answer`, `machine`, `failed`, `unknown`
+    or `no_route`."""
+    at: datetime = _instant(nullable=False)
+    due_at: datetime | None = _instant()
+    """Of what goes to whoever took it: when to send it, or to try again; None once it is out."""
+    ended_at: datetime | None = _instant()
+    provider_id: str | None = None
+    error: str | None = None
+    once: str | None = Field(default=None, unique=True)
+
+
+class FollowUp(SQLModel, table=True):
+    """A look at an emergency that is due: did the advice arrive, has the tenant fallen silent, has somebody come?"""
+
+    __tablename__ = "follow_up"
+    __table_args__ = (
+        Index("uq_follow_up_open", "handover_id", "kind", unique=True, sqlite_where=text("done_at IS NULL"),
+              postgresql_where=text("done_at IS NULL")),
+        Index("ix_follow_up_due", "due_at", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
+    )  # fmt: skip
+    id: str = _id()
+    kind: str
+    """`advice_delivered`, `tenant_silent` or `somebody_came`."""
+    handover_id: str = Field(foreign_key="handover.id", index=True)
+    due_at: datetime = _instant(nullable=False)
+    done_at: datetime | None = _instant()
+    found: str | None = None
+    """What the look found."""
