@@ -465,6 +465,8 @@ class Handover(SQLModel, table=True):
     """How it was taken: `call`, `text`, `link` or `console`."""
     question: str = _text()
     """Of an authorisation: what for."""
+    asked_by: str | None = Field(default=None, foreign_key="staff.id")
+    """Of an authorisation: who needs it."""
     reason: str | None = _text(None)
     """Why it was stood down, as the tenant was told; or what a manager said to their answer."""
 
