@@ -1,5 +1,6 @@
 """What a flow is given: the message as understood, what is remembered, and the facts of this moment."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +10,11 @@ from rasa_sdk import Tracker
 
 PHONE_CHANNELS: Final = frozenset({"sms", "whatsapp"})
 """Where the address is a telephone number already."""
+
+_DIGIT: Final = re.compile(
+    r"\W*(?:(?:reply|option|number|press)\s+)?(?:\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)\W*",
+    re.IGNORECASE,
+)
 
 CONTACT_SLOTS: Final = {"contact_name": "name", "address": "address", "postcode": "postcode", "contact_phone": "phone"}
 """Slots that the contact's record may answer, by its field there."""
@@ -35,15 +41,20 @@ class Heard:
         intent = message.get("intent") or {}
         text = str(message.get("text") or "")
         loop = tracker.active_loop or {}
-        metadata = message.get("metadata") or {}
+        facts = (message.get("metadata") or {}).get("facts") or {}
+        # A digit that stood for a choice that begins something says nothing besides.
+        if text.startswith("/") or (
+            _DIGIT.fullmatch(text) and f"/{intent.get('name')}" in (facts.get("offered") or ())
+        ):
+            text = ""
         return cls(
-            text="" if text.startswith("/") else text.strip(),
+            text=text.strip(),
             intent=str(intent.get("name") or ""),
             confidence=float(intent.get("confidence") or 0.0),
             requested=tracker.slots.get("requested_slot") if loop.get("name") else None,
             active_form=loop.get("name"),
             slots=dict(tracker.slots),
-            facts=metadata.get("facts") or {},
+            facts=facts,
         )
 
     @property

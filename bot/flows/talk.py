@@ -1,7 +1,7 @@
 """Everything that needs no questions: a person, help, small talk, anger, starting over, and what was not understood."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from rasa_sdk import Action, Tracker
 from rasa_sdk.events import ActiveLoop, AllSlotsReset, SlotSet
@@ -11,6 +11,9 @@ from bot.flows import slots
 from bot.flows.form import addition, is_addition, utter
 from bot.flows.heard import Heard
 from bot.messages import AddToCase, CallStaff, Command, OpenCase, Say
+
+_SURE_OF_ANGER: Final = 0.5
+"""Below this a strong word is taken for strong language about something that is wrong, not for abuse."""
 
 Event = dict[str, Any]
 Steps = Sequence[Say | Command]
@@ -38,7 +41,9 @@ class Reply(Action):
 def person(heard: Heard) -> tuple[Steps, list[Event]]:
     """Someone wants a person: staff are called at once, and it is said when one can answer."""
     said = Say("utter_person_open" if heard.facts.get("open") else "utter_person_closed")
-    return [CallStaff("asked_for_person"), said], []
+    # In the middle of a form a choice that begins another would throw its answers away.
+    offer = [] if heard.active_form else [Say("utter_offer_callback")]
+    return [CallStaff("asked_for_person"), said, *offer], []
 
 
 def safeguarding(heard: Heard) -> tuple[Steps, list[Event]]:
@@ -54,9 +59,11 @@ def safeguarding(heard: Heard) -> tuple[Steps, list[Event]]:
 
 def abusive(heard: Heard) -> tuple[Steps, list[Event]]:
     """One calm reply and the offer of a person; the second time a person looks."""
+    if heard.confidence < _SURE_OF_ANGER and not heard.active_form:
+        return not_understood(heard)
     if heard.slots.get("angry"):
         return [CallStaff("abusive"), Say("utter_abusive_again")], []
-    return [Say("utter_abusive")], [SlotSet("angry", True)]
+    return [Say("utter_abusive_in_form" if heard.active_form else "utter_abusive")], [SlotSet("angry", True)]
 
 
 def cancel(heard: Heard) -> tuple[Steps, list[Event]]:
