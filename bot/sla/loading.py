@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import date, time, timedelta
 from pathlib import Path
@@ -301,7 +302,7 @@ def _contact(table: Table) -> Contact:
 def _ladder(table: Table) -> tuple[Rung, ...]:
     rungs: list[Rung] = []
     for item in table.tables("rungs", required=True):
-        rung = Rung(item.text("name"), item.integer("until_minutes"))
+        rung = _rung(item)
         item.done()
         if rungs and rung.until_minutes <= rungs[-1].until_minutes:
             item.fault("until_minutes", "on_call: each rung must have longer than the one before")
@@ -309,6 +310,30 @@ def _ladder(table: Table) -> tuple[Rung, ...]:
     if not rungs:
         table.fault("rungs", "on_call: an emergency needs someone to alert")
     return tuple(rungs)
+
+
+def _rung(item: Table) -> Rung:
+    rung = Rung(
+        name=item.text("name"),
+        until_minutes=item.integer("until_minutes"),
+        call=item.text_or_none("call"),
+        text=item.text_or_none("text"),
+        email=item.text_or_none("email"),
+        verified=item.flag("verified", default=False),
+        source=item.text_or_none("source") or "",
+        may_authorise=item.flag("may_authorise", default=False),
+    )
+    for route in ("call", "text"):
+        number = rung.addresses.get(route)
+        if number is not None and not re.fullmatch(r"\+[1-9]\d{6,14}", number.replace(" ", "")):
+            item.fault(
+                route, f"on_call: {number!r} is not a telephone number in its international form, such as +44 1361 ..."
+            )
+    if rung.email is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", rung.email):
+        item.fault("email", f"on_call: {rung.email!r} is not an email address")
+    if rung.verified and not rung.source:
+        item.fault("verified", "on_call: a verified rung needs the source that it was checked against")
+    return rung
 
 
 def _channel_classes(table: Table) -> dict[str, str]:

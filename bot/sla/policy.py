@@ -59,10 +59,27 @@ class Contact:
 @dataclass(frozen=True, slots=True)
 class Rung:
     """One step of the on-call ladder: whoever it is has until `until_minutes` after the first alert to take the emergency;
-    then the next rung is alerted, and after the last one the whole ladder again."""
+    then the next rung is alerted, and after the last one the whole ladder again.
+
+    The first rung is the 24-hour line: how it is reached is a setting of the installation and not part of the policy.
+    """
 
     name: str
     until_minutes: int
+    call: str | None = None
+    text: str | None = None
+    email: str | None = None
+    verified: bool = False
+    """Somebody has checked that these reach the right people. Until then nobody is told anything through them."""
+    source: str = ""
+    may_authorise: bool = False
+    """Can be asked for an authorisation."""
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """How it can be reached: an address for each route."""
+        given = {"call": self.call, "text": self.text, "email": self.email}
+        return {route: address for route, address in given.items() if address}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,13 @@ READ_BACK: Final = frozenset({
 SHAPE: Final = frozenset({"digit", "label"})
 """The menu of a text message."""
 
-_ALL: Final = STANDING | CASES | PEOPLE | READ_BACK | SHAPE
+HANDOVER: Final = frozenset({
+    "spoken_reference", "place", "from_phone", "spoken_phone", "made_safe", "access", "words", "code", "link", "taker",
+    "reason", "priority", "told_at", "concerns", "photos", "state", "attended_at", "made_safe_at", "asker", "rung",
+})  # fmt: skip
+"""What people on call are told about an emergency, and tenants about who has it."""
+
+_ALL: Final = STANDING | CASES | PEOPLE | READ_BACK | SHAPE | HANDOVER
 
 
 def is_known(name: str) -> bool:
