@@ -131,7 +131,7 @@ def assemble(settings: Settings, wall_clock: WallClock, knowledge: Knowledge | N
     policy = load_policy(settings.policy)
     knowledge = knowledge or load_knowledge()
     triage = knowledge.triage
-    office = Office(policy, Wording(knowledge.responses), wall_clock, triage.numbers())
+    office = Office(policy, Wording(knowledge.responses), wall_clock, triage.numbers(), settings.public_url)
     store = open_store(settings.database_url)
     schema.check(store)
     figures = CollectorRegistry()
@@ -202,6 +202,7 @@ def _web_channel(
     async def acknowledge(session_id: str, seq: int) -> None:
         await outbox.seen(ChannelName.WEB, session_id, seq)
 
+    own_sites = [office.policy.website] if office.policy.website else []
     return WebChannel(
         settings, wall_clock,
         receive=receive, history=history, acknowledge=acknowledge,
@@ -209,7 +210,9 @@ def _web_channel(
         service_name=office.policy.service_name,
         numbers=lambda: office.numbers_to_ring(wall_clock.now()),
         urgent=lambda text: triage.assess(text).advice,
-        privacy_url=office.policy.privacy_url,
+        privacy_url=office.privacy_url or "/privacy",
+        # The association's own website may embed the chat; no other may.
+        frame_ancestors=("'self'", *own_sites), allowed_origins=own_sites,
     )  # fmt: skip
 
 

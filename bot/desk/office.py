@@ -24,6 +24,8 @@ class Office:
     wall_clock: WallClock
     numbers: Mapping[str, str]
     """The national numbers, by their ids in `nlu_data/directory.yml`."""
+    public_url: str | None = None
+    """Where this Doorstep is reached: its own pages stand in for those that the policy does not name."""
 
     def id(self) -> str:
         """A fresh id for a row."""
@@ -42,7 +44,7 @@ class Office:
             "emergency_phone": _tellable(policy.emergency_phone),
             "hours": policy.hours_in_words(),
             "next_opening": self.moment_in_words(policy.calendar.next_opening(now), now),
-            "privacy_url": policy.privacy_url,
+            "privacy_url": self.privacy_url,
             "complaints_url": policy.complaints_url,
         } | {f"number_{name}": number for name, number in self.numbers.items()}
 
@@ -64,6 +66,11 @@ class Office:
 
     def local(self, instant: datetime) -> datetime:
         return instant.astimezone(self.policy.calendar.zone)
+
+    @property
+    def privacy_url(self) -> str | None:
+        """The association's own privacy notice, else the one that Doorstep serves."""
+        return self.policy.privacy_url or (f"{self.public_url}/privacy" if self.public_url else None)
 
     def numbers_to_ring(self, now: datetime) -> list[tuple[str, str]]:
         """Whom to ring at this hour, each with its label, the most urgent first: for a page that has lost its connection."""

@@ -37,7 +37,7 @@ class Superseded(Exception):
 
 _TABLES = SQLModel.metadata.tables
 _MESSAGE_DEFAULTS: Mapping[str, Callable[[], Any]] = {
-    name: field.default_factory or (lambda value=field.default: value)
+    name: field.default_factory or (lambda value=field.default: value)  # type: ignore[misc]
     for name, field in Message.model_fields.items()
     if not field.is_required()
 }

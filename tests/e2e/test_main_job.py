@@ -35,8 +35,11 @@ async def test_a_repair_by_text_ends_in_an_acknowledgement_with_reference_and_da
 async def test_the_first_message_says_who_we_are_and_whom_to_ring(world: World) -> None:
     first = (await world.text("hello"))[0]
     assert "0800 652 8104" in first
-    for words in ("automated", "staff", "emergency"):
+    for words in ("automated", "staff", "emergency", f"{world.base}/privacy"):
         assert words in first.lower()
+    async with world.http.get(f"{world.base}/privacy") as notice:
+        assert notice.status == 200
+        assert world.doorstep.office.policy.service_name in await notice.text()
 
 
 async def test_a_message_handed_over_twice_is_answered_once(world: World) -> None:

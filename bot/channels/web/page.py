@@ -36,6 +36,7 @@ class Words:
     page: Mapping[str, Any]
     widget: Mapping[str, str]
     errors: Mapping[str, str]
+    privacy: Mapping[str, Any]
 
 
 def load_words(path: Path = HERE / "words.toml") -> Words:
@@ -56,7 +57,7 @@ def load_words(path: Path = HERE / "words.toml") -> Words:
             if key not in keys:
                 raise WordsError(f"{path}:{_line(text, key)}: [{section}] {key} is not a word of the web chat")
             _check_placeholders(path, text, key, given[key])
-    return Words(tables["page"], tables["widget"], tables["errors"])
+    return Words(tables["page"], tables["widget"], tables["errors"], tables["privacy"])
 
 
 def _check_placeholders(path: Path, text: str, key: str, value: str | list[str]) -> None:
@@ -104,6 +105,9 @@ class Pages:
             loader=FileSystemLoader(HERE / "static"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
         self._template = environment.get_template("chat.html")
+        self._notice = environment.get_template("privacy.html").render(
+            words=words.privacy, service=service_name, language=words.page["language"]
+        )
         self._files = {
             path.name: (path.read_bytes(), _TYPES[path.suffix])
             for path in sorted((HERE / "static").iterdir())
@@ -122,7 +126,12 @@ class Pages:
             web.get("/chat", self.chat),
             web.get("/chat/static/{name}", self.static),
             web.get("/widget.js", self.widget),
+            web.get("/privacy", self.privacy),
         ]
+
+    async def privacy(self, _request: web.Request) -> web.Response:
+        """The privacy notice, for associations whose policy names no page of their own."""
+        return web.Response(text=self._notice, content_type="text/html")
 
     async def chat(self, request: web.Request) -> web.Response:
         """The chat page: alone, or inside the widget with `?embed=1`."""
