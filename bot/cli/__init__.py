@@ -58,10 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def faults() -> tuple[type[Exception], ...]:
     """What a person can put right: reported by its message alone, without a traceback."""
     from bot.dialogue import DialogueError
+    from bot.flows import CatalogueError
     from bot.settings import SettingsError
     from bot.sla import PolicyError
     from bot.store import StoreError
     from bot.triage import TriageError
     from bot.wording import WordingError
 
-    return (SettingsError, PolicyError, DialogueError, TriageError, WordingError, StoreError)
+    return (SettingsError, PolicyError, DialogueError, CatalogueError, TriageError, WordingError, StoreError)

@@ -8,7 +8,7 @@ from typing import Any
 from bot import settings as settings_module
 from bot.bootstrap import NLU_DATA, banners
 from bot.dialogue import DialogueError, action_faults, load_project
-from bot.flows import actions
+from bot.flows import CatalogueError, actions
 from bot.settings import Settings, SettingsError
 from bot.sla import PolicyError, load_policy
 from bot.triage import TriageError, load_triage
@@ -53,8 +53,10 @@ def _faults(*, live: bool) -> Iterator[str]:
         yield from (str(fault) for fault in lint_words(responses))
     project, found = _try(lambda: load_project(NLU_DATA), DialogueError)
     yield from found
-    if project is not None:
-        yield from (str(fault) for fault in action_faults(project, actions(NLU_DATA)))
+    ready, found = _try(lambda: actions(NLU_DATA), CatalogueError)
+    yield from found
+    if project is not None and ready is not None:
+        yield from (str(fault) for fault in action_faults(project, ready))
     if live:
         if settings is not None and settings.dev:
             yield "environment: DOORSTEP_DEV is on; the phone simulator must not be reachable by the public"

@@ -13,15 +13,13 @@ from bot.desk.conversation import record, say_keys
 from bot.desk.office import Office
 from bot.messages import AddToCase, Assessment, OpenCase, Say
 from bot.sla import Explanation
-from bot.store.tables import Case, Conversation
+from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Conversation
 
 EMERGENCY_TASK_WITHIN: Final = timedelta(minutes=5)
 """How soon a person should look at an emergency: the first interval of the on-call ladder."""
 PROGRESS_UPDATE: Final = "progress_update"
 """The commitment, in every policy, to tell the tenant how a case is going."""
 _PRIORITIES: Final = ("routine", "urgent", "emergency")
-_NOT_TOLD: Final = frozenset({"response_or_specific_ack", "ack", "response", "formal_ack"})
-"""Commitments that the acknowledgement itself meets: telling when it will come makes no sense in it."""
 
 
 def open_case(
@@ -145,7 +143,7 @@ def _promise(session: Session, office: Office, case: Case, *, now: datetime) -> 
         kind=case.kind, category=case.category, priority=case.priority,
         channel_class=office.policy.channel_class(case.channel), received=case.received_at, answers=case.details,
     )  # fmt: skip
-    if all(office.policy.commitments[each.commitment].met_by in _NOT_TOLD for each in promises):
+    if all(office.policy.commitments[each.commitment].met_by in FIRST_RESPONSE_EVIDENCE for each in promises):
         promises = (*promises, office.policy.explain(PROGRESS_UPDATE, case.received_at))
     clocks.start_all(session, office, case, promises, now=now)
     return promises
@@ -172,7 +170,7 @@ def _told(office: Office, case: Case, promises: Sequence[Explanation], now: date
     """One sentence for each thing that is promised, the earliest first, each with its date or time."""
     told = []
     for each in promises:
-        if office.policy.commitments[each.commitment].met_by in _NOT_TOLD or _is_right_to_repair(each):
+        if office.policy.commitments[each.commitment].met_by in FIRST_RESPONSE_EVIDENCE or _is_right_to_repair(each):
             continue
         key = f"utter_promise_{each.commitment}"
         told.append({

@@ -13,7 +13,16 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Session, SQLModel
 
-from bot.store.tables import Address, Attachment, ClockState, Contact, Conversation, Message, Owner
+from bot.store.tables import (
+    FIRST_RESPONSE_EVIDENCE,
+    Address,
+    Attachment,
+    ClockState,
+    Contact,
+    Conversation,
+    Message,
+    Owner,
+)
 
 RowType = TypeVar("RowType", bound=SQLModel)
 
@@ -69,7 +78,11 @@ _OPEN_CASES = (
         _CASE.c.received_at,
         _CASE.c.team,
         select(func.min(_CLOCK.c.due_at))
-        .where(_CLOCK.c.case_id == _CASE.c.id, _CLOCK.c.state == ClockState.RUNNING.value)
+        .where(
+            _CLOCK.c.case_id == _CASE.c.id,
+            _CLOCK.c.state == ClockState.RUNNING.value,
+            _CLOCK.c.met_by.not_in(FIRST_RESPONSE_EVIDENCE),
+        )
         .scalar_subquery()
         .label("due_at"),
     )
@@ -225,7 +238,7 @@ def known_of(session: Session, contact_id: str) -> RowMapping:
 
 
 def open_cases_of(session: Session, contact_id: str) -> Sequence[RowMapping]:
-    """A contact's five newest open cases, each with `due_at`, when the earliest of its running clocks is due."""
+    """The five newest open cases; `due_at` is when the earliest thing the tenant still waits for is due."""
     return session.execute(_OPEN_CASES, {"contact": contact_id}).mappings().all()
 
 

@@ -6,7 +6,7 @@ States are written as the values of their StrEnum.
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import JSON, Column, Dialect, Index, String, Text, UniqueConstraint, text
 from sqlalchemy import DateTime as SqlDateTime
@@ -81,6 +81,10 @@ class ClockState(StrEnum):
     """A later date was given, as the policy allows; another clock (`extends_id`) runs to it."""
     ENDED = "ended"
     """It no longer matters: the case was closed without it, or went to its next stage."""
+
+
+FIRST_RESPONSE_EVIDENCE: Final = frozenset({"response_or_specific_ack", "ack", "response", "formal_ack"})
+"""Kinds of evidence (`Clock.met_by`) that a first response is: an acknowledgement can be it, so none tells when it comes."""
 
 
 class Contact(SQLModel, table=True):

@@ -1,0 +1,132 @@
+"""`make nlu`: how well messages are understood that nobody trained on.
+
+Two sets: `tests/nlu/blind.jsonl`, written by someone who saw neither the examples nor the lexicons, is the judge;
+`tests/nlu/held_out.yml`, every fifth example, flatters.
+"""
+
+import argparse
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from bot.bootstrap import DATA, NLU_DATA
+from bot.cli.nlu import describe
+from bot.dialogue.classifier import Classifier
+from bot.triage import load_triage
+
+ROOT = Path(__file__).parent.parent
+RAISED = frozenset({"danger", "emergency"})
+NEVER_MISSED = frozenset({"gas_leak", "carbon_monoxide", "fire", "self_harm", "domestic_abuse"})
+
+Wanted = Mapping[str, Any]
+Found = Mapping[str, Any]
+Pair = tuple[Wanted, Found]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A share of some messages, beside the share that is asked for."""
+
+    name: str
+    asked: str
+    good: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        return self.good / self.of if self.of else float("nan")
+
+
+def blind() -> list[Wanted]:
+    lines = (ROOT / "tests/nlu/blind.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]
+
+
+def held_out() -> list[Wanted]:
+    return list(_held_out())
+
+
+def _held_out() -> Iterator[Wanted]:
+    tables = yaml.safe_load((ROOT / "tests/nlu/held_out.yml").read_text(encoding="utf-8"))
+    for entry in tables["nlu"]:
+        usual = "routine" if entry["intent"] == "report_repair" else "none"
+        for example in entry["examples"]:
+            marks = example.get("metadata", {})
+            yield {
+                "text": example["text"], "intent": entry["intent"], "urgency": marks.get("urgency", usual),
+                "hazard": marks.get("hazard", "none"), "group": "held out", "language": "en",
+            }  # fmt: skip
+
+
+def figures(pairs: Sequence[Pair]) -> list[Figure]:
+    """The figures that the product is held to."""
+
+    def share(name: str, asked: str, of: Callable[[Wanted], bool], good: Callable[[Wanted, Found], bool]) -> Figure:
+        chosen = [(wanted, found) for wanted, found in pairs if of(wanted)]
+        return Figure(name, asked, sum(good(wanted, found) for wanted, found in chosen), len(chosen))
+
+    def raised(_wanted: Wanted, found: Found) -> bool:
+        return found["urgency"] in RAISED
+
+    def danger(_wanted: Wanted, found: Found) -> bool:
+        return bool(found["urgency"] == "danger")
+
+    def foreign(wanted: Wanted) -> bool:
+        return bool(wanted["language"] != "en")
+
+    return [
+        share("danger seen as danger", "99 %", lambda w: w["urgency"] == "danger" and not foreign(w), danger),
+        share("danger or emergency seen", "97 %", lambda w: w["urgency"] in RAISED and not foreign(w), raised),
+        share("gas, CO, fire, self-harm, abuse seen", "100 %",
+              lambda w: w["urgency"] in RAISED and w["hazard"] in NEVER_MISSED, raised),
+        share("false alarms: ordinary messages", "2 % at most",
+              lambda w: w["urgency"] not in RAISED and w["group"] != "lookalike" and not foreign(w), raised),
+        share("false alarms: look-alikes", "5 % at most",
+              lambda w: w["urgency"] not in RAISED and w["group"] == "lookalike", raised),
+        share("advice where it is due", "", lambda w: w.get("advice") is True, lambda _w, f: bool(f["advice"])),
+        share("danger in other languages", "95 %", lambda w: w["urgency"] in RAISED and foreign(w), raised),
+        share("intent right", "92 %", lambda w: not foreign(w), lambda w, f: bool(w["intent"] == f["intent"])),
+        share("language right", "", foreign, lambda w, f: bool(w["language"] == f["language"])),
+    ]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure how well messages are understood.")
+    parser.add_argument("--confusions", type=int, default=15, help="how many confusions of intents to print")
+    parser.add_argument(
+        "--misses", action="store_true", help="print the texts that were missed (then the set is not blind)"
+    )
+    args = parser.parse_args()
+    screen = Console()
+    classifier, triage = Classifier.load_for(NLU_DATA, DATA), load_triage(NLU_DATA)
+    for name, messages in (("blind", blind()), ("held out", held_out())):
+        began = time.perf_counter()
+        pairs = [(wanted, describe(wanted["text"], classifier, triage)) for wanted in messages]
+        spent = (time.perf_counter() - began) / len(messages) * 1000
+        table = Table(title=f"{name}: {len(messages)} messages, {spent:.2f} ms each")
+        for heading in ("", "asked for", "found", "of"):
+            table.add_column(heading, justify="right" if heading in {"found", "of"} else "left")
+        for figure in figures(pairs):
+            table.add_row(figure.name, figure.asked, f"{figure.share:.1%} ({figure.good})", str(figure.of))
+        screen.print(table)
+        confused = Counter((w["intent"], f["intent"]) for w, f in pairs if w["intent"] != f["intent"])
+        for (wanted, found), count in confused.most_common(args.confusions):
+            screen.print(f"  {count:4}  {wanted} taken for {found}")
+        if args.misses:
+            for wanted, found in pairs:
+                if (wanted["urgency"] in RAISED) != (found["urgency"] in RAISED):
+                    screen.print(
+                        f"  {wanted['urgency']}/{wanted['hazard']} {found['urgency']}: {wanted['text']}", markup=False
+                    )
+
+
+if __name__ == "__main__":
+    main()
