@@ -10,6 +10,8 @@ from bot.triage.rulebook import SECTIONS, Finding, Rulebook
 from bot.triage.text import fold, words_of
 
 ENGLISH: Final = "en"
+_SURE: Final = 2
+"""So much must speak for another language, where no danger is told in it."""
 _SCRIPTS: Final = {
     "cyrillic": ("\u0400", "\u052f"),
     "arabic": ("\u0600", "\u06ff"),
@@ -42,7 +44,7 @@ class Languages:
         self.ordinary_english = ordinary_english
         self._by_word: dict[str, list[int]] = {}
         for i, language in enumerate(languages):
-            for word in language.words:
+            for word in language.words | language.rulebook.telling - english:
                 self._by_word.setdefault(word, []).append(i)
 
     def advice(self, code: str, hazard: str) -> str | None:
@@ -75,7 +77,12 @@ class Languages:
         findings: list[Finding] = []
         for i, other in ranked[:3]:
             if 2 * other >= score:
-                findings += self._languages[i].rulebook.findings(text)
+                told = self._languages[i].rulebook.findings(text)
+                if told and not findings:
+                    best = i
+                findings += told
+        if not findings and score < _SURE:
+            return ENGLISH, []
         return self._languages[best].code, findings
 
     def _scores(self, text: str, words: Sequence[str]) -> dict[int, int]:

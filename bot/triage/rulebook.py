@@ -63,6 +63,10 @@ class Rulebook:
         self._joiners: frozenset[str] = frozenset()
         self._subjects: frozenset[str] = frozenset()
         self._wanted: set[int] = set()
+        self._terms: set[int] = set()
+        """Those of `_wanted` that make up signs, not only their conditions."""
+        self.telling: frozenset[str] = frozenset()
+        """Every word that stands in a phrase of a sign."""
         self._vocabulary = Vocabulary()
 
     # --- building -------------------------------------------------------------------------------------------------
@@ -147,6 +151,9 @@ class Rulebook:
     def _compile(self, ordinary: Sequence[str]) -> None:
         plain = self._reach | self._openers | self._joiners | self._subjects
         used = self._wanted | set(self._cue_ids.values()) | {HARMLESS} | {number.concept for number in self._numbers}
+        self._terms = {
+            concept for sign in self._signs for pattern in sign.patterns for term in pattern.terms for concept in term
+        }
         vocabulary = Vocabulary([*ordinary, *plain])
         telling: set[str] = set()
         for words, concept in self._phrases:
@@ -156,6 +163,7 @@ class Rulebook:
                     telling.update(words)
         vocabulary.correct_towards(telling)
         self._vocabulary = vocabulary
+        self.telling = frozenset(telling)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -167,7 +175,7 @@ class Rulebook:
         found = self._vocabulary.find(reading.words)
         self._find_numbers(reading.words, found)
         present = found.keys()
-        page = _Page(reading, found, self._cue_ids, self._reach, self._wanted)
+        page = _Page(reading, found, self._cue_ids, self._reach, self._terms)
         findings: list[Finding] = []
         for sign in self._signs:
             if any(present.isdisjoint(group) for group in sign.needs):
@@ -220,13 +228,13 @@ class _Page:
     """One text with its cues, for judging how a match in it is meant."""
 
     def __init__(
-        self, reading: Reading, found: Found, cue_ids: Mapping[str, int], reach: frozenset[str], wanted: set[int]
+        self, reading: Reading, found: Found, cue_ids: Mapping[str, int], reach: frozenset[str], terms: set[int]
     ) -> None:
         self._reading = reading
         self._found = found
         self._cue_ids = cue_ids
         self._reach = reach
-        self._negations = self._free_negations(wanted)
+        self._negations = self._free_negations(terms)
 
     def judge(self, sign: Sign, match: Match) -> Finding | None:
         """What a match of a sign amounts to: the sign's level, advice only, or nothing."""
@@ -272,7 +280,7 @@ class _Page:
 
     # negation: "no smell of gas"
 
-    def _free_negations(self, wanted: set[int]) -> dict[int, Span]:
+    def _free_negations(self, terms: set[int]) -> dict[int, Span]:
         """Negations by the place of their last word, without those that belong to a longer phrase ("no heating",
         "not sure")."""
         negations = self._cues("negation")
@@ -281,7 +289,7 @@ class _Page:
         bound: set[int] = set()
         for span in self._cues("not_negation"):
             bound.update(range(span.start, span.end))
-        for concept in wanted:
+        for concept in terms:
             for span in self._found.get(concept, ()):
                 if span.end - span.start > 1:
                     bound.update(range(span.start, span.end))
@@ -391,7 +399,7 @@ class _Page:
                     continue
                 if first <= span.start <= last or first < span.end <= last:
                     continue
-                if any(cue.start >= first for cue in self._cues("still")):
+                if any(cue.start >= first and not span.start <= cue.start < span.end for cue in self._cues("still")):
                     continue
                 return self._quote(span)
         return ""
