@@ -64,17 +64,24 @@ class Vocabulary:
         found: list[tuple[int, int, tuple[int, ...]]] = []
         harmless: list[tuple[int, int]] = []
         size = len(words)
-        root = self._root.following
+        singular = [word[:-1] if len(word) > 3 and word[-1] == "s" and word[:-1] in self._words else "" for word in words]
         for i in range(size):
-            node = root.get(words[i])
+            nodes = [self._root]
             j = i
-            while node is not None:
+            while nodes and j < size:
+                word, stem = words[j], singular[j]
+                nodes = [
+                    after
+                    for node in nodes
+                    for form in ((word, stem) if stem else (word,))
+                    if (after := node.following.get(form)) is not None
+                ]
                 j += 1
-                if node.concepts:
-                    if HARMLESS in node.concepts:
-                        harmless.append((i, j))
-                    found.append((i, j, node.concepts))
-                node = node.following.get(words[j]) if j < size else None
+                for node in nodes:
+                    if node.concepts:
+                        if HARMLESS in node.concepts:
+                            harmless.append((i, j))
+                        found.append((i, j, node.concepts))
         spans: dict[int, list[Span]] = {}
         for start, end, concepts in found:
             covered = bool(harmless) and any(a <= start and end <= b and end - start < b - a for a, b in harmless)
