@@ -1,8 +1,8 @@
 """What the screens show, read in one transaction and handed to the templates as plain values. Changes nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from bot.store.tables import (
     ClockState,
     Contact,
     Conversation,
+    Event,
     InboundState,
     Message,
     Owner,
@@ -31,11 +32,17 @@ from bot.store.tables import (
 
 SHOWN: Final = 100
 """Conversations in the list."""
+READ_IN_CONFIDENCE: Final = "case_read_in_confidence"
+"""The event that says who looked at a case of a person at risk."""
+_READ_AGAIN: Final = timedelta(hours=1)
+"""A page that stays open fetches itself again and again: that is one reading."""
 _EXCERPT: Final = 140
 
 _CHANNELS: Final = {
     "sms": "Text message", "whatsapp": "WhatsApp", "telegram": "Telegram", "web": "Web chat", "terminal": "Terminal",
 }  # fmt: skip
+_BY_NUMBER: Final = frozenset({"sms", "whatsapp"})
+"""Where the address is a number that can be rung."""
 _ALARMS: Final = frozenset({"emergency", "safeguarding", "ring_opted_out_in_danger", "triage_failed"})
 _SET_ASIDE: Final = frozenset({"could_not_process", "unreadable_message", "photo_or_voice_note"})
 _UNDELIVERED: Final = frozenset({"cannot_deliver", "may_not_have_arrived"})
@@ -222,20 +229,29 @@ class Reader:
             undelivered=sum(each.kind in _UNDELIVERED for each in open_tasks),
         )
 
-    def _lines(self, session: Session, me: Staff, view: View, urgent: Iterable[str]) -> list[Line]:
+    def _lines(self, session: Session, me: Staff, view: View, urgent: Set[str]) -> list[Line]:
         statement = {View.ALL: select(Conversation), View.WAITING: _waiting(), View.MINE: _held_by(me)}[view]
         wanted = list(session.exec(statement.order_by(col(Conversation.last_message_at).desc()).limit(SHOWN)))
         newest = _newest(session, wanted)
         people = _by_id(session, Contact, (each.contact_id for each in wanted))
+        names = _names(session, wanted, people)
         staff = _by_id(session, Staff, (each.assignee_id for each in wanted if each.assignee_id))
         return [
-            self._line(each, newest.get(each.id), people[each.contact_id], staff, me, each.id in set(urgent))
+            self._line(
+                each,
+                newest.get(each.id),
+                names[each.id],
+                people[each.contact_id].language,
+                staff,
+                me,
+                each.id in urgent,
+            )
             for each in wanted
         ]
 
     def _line(
-        self, conversation: Conversation, last: Message | None, contact: Contact, staff: Mapping[str, Staff], me: Staff,
-        urgent: bool,
+        self, conversation: Conversation, last: Message | None, name: str, language: str, staff: Mapping[str, Staff],
+        me: Staff, urgent: bool,
     ) -> Line:  # fmt: skip
         sensitive = bool(conversation.hazard.get("sensitive"))
         text = "Open to read." if sensitive else " ".join((last.text if last else "").split())
@@ -243,11 +259,11 @@ class Reader:
         if last is not None and last.direction == "out" and not sensitive:
             speaker = "You" if last.staff_id == me.id else last.author_name if last.author == "staff" else "Bot"
         return Line(
-            id=conversation.id, who=_who(contact, conversation), channel=_channel(conversation.channel),
+            id=conversation.id, who=name, channel=_channel(conversation.channel),
             holder=_holder(conversation, me), holder_name=_holder_name(conversation, staff),
             reason=self._words.task(conversation.needs_person) if conversation.needs_person else None, urgent=urgent,
             speaker=speaker, excerpt=text[:_EXCERPT] + ("…" if len(text) > _EXCERPT else ""),
-            language=contact.language if last is not None and last.direction == "in" else "en",
+            language=language if last is not None and last.direction == "in" else "en",
             at=conversation.last_message_at,
         )  # fmt: skip
 
@@ -265,8 +281,9 @@ class Reader:
             .order_by(col(Task.urgent).desc(), col(Task.due_at))
         )
         return Dossier(
-            id=conversation.id, who=_who(contact, conversation), channel=_channel(conversation.channel),
-            address=conversation.address if conversation.channel in {"sms", "whatsapp"} else "", contact=contact,
+            id=conversation.id, who=_names(session, [conversation], {contact.id: contact})[conversation.id],
+            channel=_channel(conversation.channel),
+            address=conversation.address if conversation.channel in _BY_NUMBER else "", contact=contact,
             holder=_holder(conversation, me), holder_id=holder_id(conversation),
             holder_name=_holder_name(conversation, staff),
             reason=self._words.task(conversation.needs_person) if conversation.needs_person else None,
@@ -284,18 +301,14 @@ class Reader:
         cases = _by_id(session, Case, (each.case_id for each in found if each.case_id))
         talks = _by_id(session, Conversation, (each.conversation_id for each in found))
         people = _by_id(session, Contact, (each.contact_id for each in talks.values()))
-        return [
-            self._todo(each, cases.get(each.case_id or ""), talks[each.conversation_id], people, now=now)
-            for each in found
-        ]
+        names = _names(session, talks.values(), people)
+        return [self._todo(each, cases.get(each.case_id or ""), names[each.conversation_id], now=now) for each in found]
 
-    def _todo(
-        self, task: Task, case: Case | None, talk: Conversation, people: Mapping[str, Contact], *, now: datetime
-    ) -> Todo:
+    def _todo(self, task: Task, case: Case | None, name: str, *, now: datetime) -> Todo:
         words = self._words.task(task.kind)
         return Todo(
             id=task.id, kind=task.kind, title=words.title, todo=words.todo, detail=task.detail,
-            who=_who(people[talk.contact_id], talk), reference=case.reference if case else None,
+            who=name, reference=case.reference if case else None,
             conversation_id=task.conversation_id, urgent=task.urgent, alarm=task.urgent and task.kind in _ALARMS,
             late=now > task.due_at, due_at=task.due_at, created_at=task.created_at,
         )  # fmt: skip
@@ -383,6 +396,19 @@ class Reader:
         )  # fmt: skip
 
 
+def read_lately(session: Session, case_id: str, me: Staff, *, now: datetime) -> bool:
+    """Whether this member's reading of a case in confidence has been recorded lately."""
+    found = session.exec(
+        select(Event.id).where(
+            Event.subject == case_id,
+            Event.verb == READ_IN_CONFIDENCE,
+            Event.actor == me.id,
+            Event.at > now - _READ_AGAIN,
+        )
+    )
+    return found.first() is not None
+
+
 # --- what tells a page that something changed
 
 
@@ -446,10 +472,22 @@ def _holder_name(conversation: Conversation, staff: Mapping[str, Staff]) -> str:
     return holder.name if holder else "A colleague"
 
 
-def _who(contact: Contact, conversation: Conversation) -> str:
-    if contact.name:
-        return contact.name
-    if conversation.channel in {"sms", "whatsapp"}:
+def _names(session: Session, talks: Iterable[Conversation], people: Mapping[str, Contact]) -> dict[str, str]:
+    """What to call the person in each conversation: the name they told us, else what their provider calls them, else
+    where they write from."""
+    talks = list(talks)
+    nameless = [each.id for each in talks if not people[each.contact_id].name]
+    told = session.exec(
+        select(Message.conversation_id, func.max(Message.author_name))
+        .where(col(Message.conversation_id).in_(nameless), Message.direction == "in", Message.author_name != "")
+        .group_by(col(Message.conversation_id))
+    )
+    called = dict(told.all())
+    return {each.id: people[each.contact_id].name or called.get(each.id) or _writer(each) for each in talks}
+
+
+def _writer(conversation: Conversation) -> str:
+    if conversation.channel in _BY_NUMBER:
         return conversation.address
     return f"{_channel(conversation.channel)} visitor {conversation.id[-4:].upper()}"
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlmodel import Session
 
 from bot.console.auth import Door
-from bot.console.board import Holder, Reader, View, holder_id
+from bot.console.board import READ_IN_CONFIDENCE, Board, Dossier, Holder, Reader, View, holder_id, read_lately
 from bot.console.explanations import load_explanations
 from bot.console.live import Live
 from bot.desk import conversation as desk
@@ -105,7 +105,7 @@ class Console:
         now = self._wall_clock.now()
         view = _view(request)
 
-        def work(session: Session) -> tuple[Any, Any]:
+        def work(session: Session) -> tuple[Board, Dossier | None]:
             shown = self._reader.board(session, who.staff, view, now=now)
             open_one = (
                 self._reader.dossier(session, conversation_id, who.staff, now=now)
@@ -123,12 +123,28 @@ class Console:
                 title="There is no such conversation",
                 text="The link may be wrong.",
             )
+        if open_one is not None:
+            await self._note_reading(open_one, who, now)
         return self._page(
             "board.html", status=status, who=who, csrf=who.csrf, board=shown, open=open_one, now=now, notice=notice,
             draft=draft, may_act=who.staff.role in accounts.ACTING_ROLES, Holder=Holder, View=View,
             banners=list(self._banners()), longest=LONGEST_REPLY, form_id=self._office.id(),
             here=request.path if open_one is None else f"/staff/conversations/{open_one.id}",
         )  # fmt: skip
+
+    async def _note_reading(self, open_one: Dossier, who: SignedIn, now: datetime) -> None:
+        """Who looks at the case of a person at risk is on record (need to know)."""
+        in_confidence = [each.id for each in open_one.matters if each.sensitive]
+
+        def unnoted(session: Session) -> list[str]:
+            return [each for each in in_confidence if not read_lately(session, each, who.staff, now=now)]
+
+        def note(session: Session) -> None:
+            for case_id in unnoted(session):
+                desk.record(session, self._office, READ_IN_CONFIDENCE, case_id, actor=who.staff.id, now=now)
+
+        if in_confidence and await self._store.read(unnoted):
+            await self._store.run(note)
 
     async def live(self, request: web.Request, who: SignedIn) -> web.StreamResponse:
         return await self._live.serve(request, who.token)

@@ -7,10 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from conftest import chromium_program
 from playwright.async_api import Browser, Page, async_playwright, expect
 from unit.console.house import House, open_house
-
-from conftest import chromium_program
 
 pytestmark = pytest.mark.browser
 

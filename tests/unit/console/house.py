@@ -201,11 +201,15 @@ def _empty_database() -> bytes:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, *, port: int | None = None, start: datetime | None = None) -> AsyncIterator[House]:
-    """Build the console on a fresh database in `folder` and serve it."""
-    (folder / "doorstep.db").write_bytes(await asyncio.to_thread(_empty_database))
-    store = open_store(f"sqlite:///{folder}/doorstep.db")
-    clock = HandClock(start or datetime(2026, 11, 23, 10, 0, tzinfo=UTC), seed=7)
+async def open_house(folder: Path, database_url: str | None = None) -> AsyncIterator[House]:
+    """Build the console on a fresh SQLite database in `folder`, or on the empty one at `database_url`, and serve it."""
+    if database_url is None:
+        (folder / "doorstep.db").write_bytes(await asyncio.to_thread(_empty_database))
+        store = open_store(f"sqlite:///{folder}/doorstep.db")
+    else:
+        store = open_store(database_url)
+        await asyncio.to_thread(schema.migrate, store)
+    clock = HandClock(datetime(2026, 11, 23, 10, 0, tzinfo=UTC), seed=7)
     office = Office(_policy(), _wording(), clock, {"gas": "0800 111 999"})
     nudged: list[str] = []
     banners: list[str] = []
@@ -221,8 +225,7 @@ async def open_house(folder: Path, *, port: int | None = None, start: datetime |
         return {"database": True}
 
     app = application(console.routes(), ready=ready, figures=CollectorRegistry())
-    server = TestServer(app, port=port) if port else TestServer(app)
-    client = TestClient(server)
+    client = TestClient(TestServer(app))
     await client.start_server()
     house = House(store, office, clock, console, intake, client, nudged, banners)
     try:

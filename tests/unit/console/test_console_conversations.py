@@ -258,6 +258,24 @@ async def test_a_person_at_risk_is_an_alarm_but_their_words_are_not_in_the_list(
     assert "he hit me" not in shown
 
 
+async def test_who_reads_a_case_in_confidence_is_on_record_once_an_hour(house: House, ama: Browser):
+    talk = (await house.tenant_says("he hit me again")).conversation_id
+
+    for _ in range(3):
+        await ama.get(page(talk))
+    house.clock.advance(timedelta(hours=1))
+    await ama.get(page(talk))
+
+    read = [each for each in await house.rows(Event) if each.verb == "case_read_in_confidence"]
+    assert [each.actor for each in read] == [(await house.staff("ama@example.org")).id] * 2
+
+
+async def test_a_tenant_is_called_what_their_provider_calls_them_until_they_tell_us(house: House, ama: Browser):
+    await house.tenant_says("a tap", name="Isla Reid")
+
+    assert "<b>Isla Reid</b>" in await ama.get("/staff")
+
+
 async def test_advice_still_goes_out_while_a_person_answers(house: House, ama: Browser, talk: str):
     await take_over(ama, talk)
 
