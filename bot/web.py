@@ -41,7 +41,8 @@ def application(
 
     async def readyz(_request: web.Request) -> web.Response:
         found = dict(await ready())
-        return web.json_response(found, status=503 if False in found.values() else 200)
+        failing = any(value is False for value in found.values())  # `in` would take a backlog of 0 for False
+        return web.json_response(found, status=503 if failing else 200)
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(figures), headers={"Content-Type": CONTENT_TYPE_LATEST})

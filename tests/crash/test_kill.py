@@ -45,6 +45,7 @@ async def program(environment: dict[str, str], port: int) -> AsyncIterator[async
 
 
 async def until_ready(process: asyncio.subprocess.Process, port: int, *, idle: bool = False) -> None:
+    ended = asyncio.ensure_future(process.wait())
     async with asyncio.timeout(60), aiohttp.ClientSession() as http:
         while True:
             assert process.returncode is None, "the program ended by itself"
@@ -55,7 +56,7 @@ async def until_ready(process: asyncio.subprocess.Process, port: int, *, idle: b
                         return
             except aiohttp.ClientError:
                 pass
-            await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=0.05)
+            await asyncio.wait({ended}, timeout=0.05)
 
 
 @pytest.mark.crash
