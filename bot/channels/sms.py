@@ -15,14 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs, web
-from multidict import MultiDict
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
-from twilio.http import AsyncHttpClient
-from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
@@ -41,6 +38,7 @@ from bot.channels import (
     on_disk,
 )
 from bot.channels.splitting import split
+from bot.channels.twilio_wire import Transport, at, signed_by_twilio
 from bot.channels.wire import Wire
 from bot.messages import Attachment, ChannelName, Content, DeliveryState, Inbound, Keyword, Outbound, Receipt
 from bot.settings import Settings, SettingsError
@@ -223,7 +221,7 @@ class SmsChannel:
         return [web.post("/channels/sms", self._arrive), web.post("/channels/sms/status", self._account_for)]
 
     async def _arrive(self, request: web.Request) -> web.Response:
-        params = await self._verified(request)
+        params = await signed_by_twilio(request, self._validator, self._public_url)
         try:
             inbound = parse_message(params)
         except Unreadable as error:
@@ -232,7 +230,7 @@ class SmsChannel:
         return web.Response(text=_EMPTY_TWIML, content_type="text/xml")
 
     async def _account_for(self, request: web.Request) -> web.Response:
-        params = await self._verified(request)
+        params = await signed_by_twilio(request, self._validator, self._public_url)
         try:
             receipt = parse_receipt(params)
         except Unreadable as error:
@@ -242,23 +240,6 @@ class SmsChannel:
         else:
             await on_disk(self._report(replace(receipt, message_id=request.query.get("message"))))
         return web.Response(text=_EMPTY_TWIML, content_type="text/xml")
-
-    async def _verified(self, request: web.Request) -> MultiDict[str]:
-        """The parameters of a call that Twilio has signed; anything else is turned away."""
-        signature = request.headers.get("X-Twilio-Signature", "")
-        body = await request.read()
-        try:
-            # Twilio signs values as they are: blanks are kept and nothing is trimmed.
-            params = MultiDict(
-                parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=500)
-            )
-        except ValueError as error:
-            raise web.HTTPBadRequest(text="not a form") from error
-        # Behind a proxy the address we see is not the one Twilio called, so it is put together from the public one.
-        if not signature or not self._validator.validate(self._public_url + request.raw_path, params, signature):
-            log.warning("call_refused", extra={"path": request.path})
-            raise web.HTTPForbidden(text="not signed by Twilio")
-        return params
 
     # --- departure
 
@@ -300,7 +281,7 @@ class SmsChannel:
         if not address.startswith("https://") or not host.endswith(".twilio.com"):
             raise PermanentFailure("not a file that Twilio holds")
         headers = {"Authorization": aiohttp.encode_basic_auth(self._account, self._token)}
-        answer = await self._wire.call("GET", _at(self._api_url, address), headers=headers, largest=LARGEST_FILE)
+        answer = await self._wire.call("GET", at(self._api_url, address), headers=headers, largest=LARGEST_FILE)
         if answer.status in {301, 302, 303, 307, 308}:
             answer = await self._wire.call("GET", answer.headers.get(hdrs.LOCATION, ""), largest=LARGEST_FILE)
         if answer.status != 200:
@@ -349,46 +330,9 @@ class SmsChannel:
     @property
     def _messages(self) -> Any:
         if self._client is None:
-            self._client = Client(self._account, self._token, http_client=_Transport(self._wire, self._api_url))
+            self._client = Client(self._account, self._token, http_client=Transport(self._wire, self._api_url))
         return self._client.messages
 
 
 def _address(channel: ChannelName, number: str) -> str:
     return _WHATSAPP + number if channel is ChannelName.WHATSAPP else number
-
-
-def _at(api_url: str | None, address: str) -> str:
-    """One of Twilio's addresses, moved to where DOORSTEP_TWILIO_API_URL says."""
-    if api_url is None:
-        return address
-    parts = urlsplit(address)
-    return api_url + parts.path + (f"?{parts.query}" if parts.query else "")
-
-
-class _Transport(AsyncHttpClient):  # type: ignore[misc]
-    """How Twilio's library reaches Twilio, or whatever stands at `api_url`: the library has no setting for that."""
-
-    def __init__(self, wire: Wire, api_url: str | None) -> None:
-        super().__init__(log, is_async=True)
-        self._wire = wire
-        self._api_url = api_url
-
-    async def request(
-        self,
-        method: str,
-        uri: str,
-        params: dict[str, object] | None = None,
-        data: dict[str, object] | None = None,
-        headers: dict[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the library's signature
-        allow_redirects: bool = False,
-    ) -> Response:
-        headers = dict(headers or {})
-        if auth is not None:
-            headers[hdrs.AUTHORIZATION] = aiohttp.encode_basic_auth(*auth)
-        known = {name: str(value) for name, value in (params or {}).items() if value is not None}
-        answer = await self._wire.call(
-            method.upper(), _at(self._api_url, uri), params=known or None, data=data, headers=headers
-        )
-        return Response(answer.status, answer.body.decode("utf-8", "replace"), answer.headers)
