@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from bot.sla import Commitment, Explanation, Policy, SlaError, load_policy, ship
 from bot.sla.calendar import ZONE
 from bot.sla.lint import Finding, Severity, lint
 from bot.sla.policy import in_words, start_in_words
+from bot.sla.qualities import STATUSES, Row, trace
 from bot.wallclock import SystemClock
 
 _PIPED_WIDTH: Final = 230
@@ -27,6 +28,21 @@ _PIPED_WIDTH: Final = 230
 _ROOM_FOR_A_TABLE: Final = 150
 """On a narrower screen each commitment is told in a few short lines instead of columns."""
 _LABEL_WIDTH: Final = 40
+_PAGE: Final = """\
+# Policy traceability
+
+Every commitment and every other sentence of the shipped policies: where it stands, what meets it, what the tenant is
+told and when, what is kept as evidence, and what becomes of it. Made by `doorstep policy show --markdown`; a test fails
+when this page is not up to date, when a sentence of a document is not listed, and when something is called kept that no
+test shows.
+
+- `kept`: Doorstep keeps it, and the named test shows it.
+- `recorded`: no clock, but what is needed to show it is stored.
+- `off-channel`: no message can keep it.
+- `planned`: not yet, and why.
+
+Where the law has a figure beside the policy's, both clocks run and are shown; the earliest leads.
+"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,8 +54,12 @@ def add_parser(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(dest="policy_action", metavar="show|lint|explain", required=True)
 
-    show = actions.add_parser("show", help="the commitments as a table")
-    show.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    show = actions.add_parser(
+        "show", help="every commitment and every other sentence of the policy, and what becomes of it"
+    )
+    form = show.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    form.add_argument("--markdown", action="store_true", help="docs/policy-traceability.md, for every shipped policy")
 
     check = actions.add_parser("lint", help="contradictions and gaps in the policy data; exit 1 if one is an error")
     check.add_argument("--on", type=_day, metavar="DATE", help="the day to judge by (default: today)")
@@ -71,6 +91,9 @@ def run(args: argparse.Namespace) -> int:
     """Carry out the chosen action. 0 if all is well, 1 for a refused policy, commitment or date, or a lint error."""
     try:
         policy = load_policy(args.policy or configured_policy(os.environ, Path(".env")))
+        if args.policy_action == "show" and args.markdown:
+            print(traceability_page(), end="")
+            return 0
         if args.policy_action == "show":
             return _show(policy, as_json=args.json)
         if args.policy_action == "lint":
@@ -85,13 +108,21 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(policy: Policy, *, as_json: bool) -> int:
+    rows = trace(policy)
     if as_json:
         _print_json(
             {
                 "policy": policy.id,
                 "name": policy.name,
                 "version": policy.version,
-                "commitments": [_commitment_json(rule) for rule in policy.commitments.values()],
+                "commitments": [
+                    _commitment_json(rule) | _row_json(row)
+                    for rule, row in zip(policy.commitments.values(), rows, strict=False)
+                ],
+                "qualities": [
+                    {"id": row.id, "clause": row.clause, "asks": row.asks, "how": row.met_by} | _row_json(row)
+                    for row in rows[len(policy.commitments) :]
+                ],
             }
         )
         return 0
@@ -103,12 +134,7 @@ def _show(policy: Policy, *, as_json: bool) -> int:
         console.print(Text(f"  {source.letter}: {source.title}{reviewed}{due}"))
     console.print(Text(f"Open {policy.hours_in_words()}{' (unverified)' if policy.hours_unverified else ''}"))
     if console.width < _ROOM_FOR_A_TABLE:
-        for rule in policy.commitments.values():
-            console.print()
-            console.print(Text(rule.id, style="bold"), Text(f"{rule.title}: {rule.figure}"))
-            console.print(Padding(Text(f"{rule.counting}\n{rule.clause} · {_status(rule)}"), (0, 0, 0, 4)))
-            if rule.unverified:
-                console.print(Padding(Text(f"unverified: {rule.unverified}", style="yellow"), (0, 0, 0, 4)))
+        _show_narrow(console, policy, rows)
         return 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Commitment", no_wrap=True)
@@ -118,15 +144,86 @@ def _show(policy: Policy, *, as_json: bool) -> int:
     table.add_column("Clause", overflow="fold")
     table.add_column("Status", no_wrap=True)
     table.add_column("Unverified", overflow="fold", style="yellow")
-    for rule in policy.commitments.values():
-        cells = (rule.id, rule.title, rule.figure, rule.counting, rule.clause, _status(rule), rule.unverified or "")
+    for rule, row in zip(policy.commitments.values(), rows, strict=False):
+        cells = (
+            rule.id,
+            rule.title,
+            rule.figure,
+            rule.counting,
+            rule.clause,
+            _status(rule, row),
+            rule.unverified or "",
+        )
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
+    console.print(Text("What becomes of it", style="bold"))
+    console.print(_fates(rows))
     return 0
 
 
-def _status(rule: Commitment) -> str:
-    return f"{rule.status}, fallback" if rule.fallback else rule.status
+def _show_narrow(console: Console, policy: Policy, rows: Sequence[Row]) -> None:
+    timed = dict(zip(policy.commitments.values(), rows, strict=False))
+    for rule, row in timed.items():
+        console.print()
+        console.print(Text(rule.id, style="bold"), Text(f"{rule.title}: {rule.figure}"))
+        console.print(Padding(Text(f"{rule.counting}\n{rule.clause} · {_status(rule, row)}"), (0, 0, 0, 4)))
+        if rule.unverified:
+            console.print(Padding(Text(f"unverified: {rule.unverified}", style="yellow"), (0, 0, 0, 4)))
+    for row in rows[len(timed) :]:
+        console.print()
+        console.print(Text(row.id, style="bold"), Text(row.asks))
+        reason = f"\n{row.reason}" if row.reason else ""
+        console.print(Padding(Text(f"{row.met_by}\n{row.clause} · {row.status}{reason}"), (0, 0, 0, 4)))
+
+
+def _fates(rows: Sequence[Row]) -> Table:
+    """Every commitment and every untimed sentence: what meets it, what tenants are told, what is kept, how it stands."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    table.add_column("Clause", overflow="fold", max_width=24)
+    for column in ("Asked", "Met by", "Told", "Evidence"):
+        table.add_column(column, overflow="fold")
+    table.add_column("Status", overflow="fold")
+    for row in rows:
+        status = f"{row.status}: {row.reason}" if row.reason else row.status
+        cells = (row.id, row.clause, row.asks, row.met_by, row.told or "", row.evidence, status)
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _status(rule: Commitment, row: Row) -> str:
+    return f"{row.status}, fallback" if rule.fallback else row.status
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    found = {"status": row.status, "told": row.told, "evidence": row.evidence, "tests": list(row.tests)}
+    return found | ({"reason": row.reason} if row.reason else {})
+
+
+def traceability_page() -> str:
+    """docs/policy-traceability.md: every shipped policy, sentence by sentence."""
+    lines = [_PAGE]
+    for name in shipped_policies():
+        policy = load_policy(name)
+        rows = trace(policy)
+        counts = ", ".join(f"{sum(row.status == status for row in rows)} {status}" for status in STATUSES)
+        lines += [f"## {policy.name}", "", f"{len(rows)} rows: {counts}.", ""]
+        titles = ("### Promises with a time", "### Everything else")
+        for title, part in zip(titles, (rows[: len(policy.commitments)], rows[len(policy.commitments) :]), strict=True):
+            lines += [title, "", *_markdown(part), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown(rows: Sequence[Row]) -> list[str]:
+    lines = ["| id | clause | asked | met by | told | evidence | status |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        asked = f"{row.asks} ({row.clock})" if row.clock else row.asks
+        shown = [f"`{row.status}`" + (f": {row.reason}" if row.reason else "")]
+        if row.status == "kept":
+            shown += [f"`{test.rpartition('::')[2]}`" for test in row.tests]
+        cells = (f"`{row.id}`", row.clause, asked, row.met_by, row.told or "", row.evidence, "<br>".join(shown))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
 
 
 def _commitment_json(rule: Commitment) -> dict[str, Any]:
