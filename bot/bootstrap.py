@@ -27,6 +27,7 @@ from bot.flows import actions
 from bot.intake import Intake
 from bot.messages import ChannelName, Choice, Inbound
 from bot.outbox import Outbox
+from bot.promises import Promises
 from bot.settings import Settings
 from bot.sla import Policy, load_policy
 from bot.store import Store, open_store, schema
@@ -41,6 +42,8 @@ DATA: Final = Path("data")
 """What is built or kept on this machine, below the folder that Doorstep is started in."""
 _SWEEP_EVERY: Final = 1.0
 """Seconds between looks for what is due: retries, and what a crash or another process left."""
+_PROMISES_EVERY: Final = 5.0
+_UNSEEN_EVERY: Final = 30.0
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Doorstep:
     triage: Triage
     intake: Intake
     outbox: Outbox
+    promises: Promises
     console: Console
     web_channel: WebChannel
     channels: dict[ChannelName, Channel]
@@ -79,7 +83,7 @@ class Doorstep:
         receiving = [
             asyncio.create_task(each.run(stop)) for each in _distinct(self.channels) if isinstance(each, Receiver)
         ]
-        beat = Beat([Periodic("outbox", _SWEEP_EVERY, self._sweep)] if work else [])
+        beat = Beat(self._works() if work else [])
         beat.start()
         yield
         beat.stop()
@@ -91,6 +95,14 @@ class Doorstep:
             await channel.close()
         await self.console.close()
         await self.store.close()
+
+    def _works(self) -> list[Periodic]:
+        """One for each kind of work that time brings; never one for each case."""
+        return [
+            Periodic("outbox", _SWEEP_EVERY, self._sweep),
+            Periodic("promises", _PROMISES_EVERY, self.promises.sweep),
+            Periodic("unseen", _UNSEEN_EVERY, self.promises.carry_on_unseen),
+        ]
 
     async def _sweep(self) -> None:
         self.outbox.nudge()
@@ -165,9 +177,10 @@ def assemble(settings: Settings, wall_clock: WallClock, knowledge: Knowledge | N
         banners=lambda: banners(policy),
     )  # fmt: skip
     changed.append(console.conversation_changed)
+    promises = Promises(store, office, wall_clock, nudge)
     Gauge("doorstep_sends_in_flight", "Sends under way", registry=figures).set_function(lambda: outbox.in_flight)
     return Doorstep(
-        settings, wall_clock, store, office, triage, intake, outbox, console, web_channel, channels, figures
+        settings, wall_clock, store, office, triage, intake, outbox, promises, console, web_channel, channels, figures
     )
 
 

@@ -26,6 +26,7 @@ from bot.channels import (
 )  # fmt: skip
 from bot.desk import clock as clocks
 from bot.desk import contact as contacts
+from bot.desk import reach
 from bot.desk import task as tasks
 from bot.desk.office import Office
 from bot.messages import ChannelName, Choice, DeliveryState, Outbound, Receipt
@@ -188,8 +189,7 @@ class Outbox:
             if not rows.move(session, message.id, DeliveryState.SENT, now=now, provider_id=provider_id):
                 rows.remember_provider_id(session, message.id, provider_id, now=now)
                 return
-            if clocks.is_evidence(message.channel, DeliveryState.SENT):
-                clocks.response_delivered(session, self._office, message, now=now)
+            clocks.delivery_moved(session, self._office, message, DeliveryState.SENT, now=now)
 
         await self._store.run(work)
 
@@ -232,15 +232,23 @@ class Outbox:
         def work(session: Session) -> None:
             if not rows.move(session, message.id, state, now=now, error=error):
                 return
-            self._tell_staff(session, message, task, now)
+            if state is DeliveryState.UNKNOWN:
+                self._tell_staff(session, message, task, now)
             conversation = conversations.load(session, message.conversation_id, lock=False)
             if conversation is not None and isinstance(failure, OptedOut):
                 contacts.opt_out(session, self._office, conversation.address_id, now=now)
             elif conversation is not None and isinstance(failure, Blocked):
                 contacts.block(session, self._office, conversation.address_id, now=now)
+            if state is DeliveryState.FAILED:
+                self._failed(session, message, now)
 
         await self._store.run(work)
         log.warning("not_delivered", extra={"message_id": message.id, "channel": message.channel, "state": state.value})
+
+    def _failed(self, session: Session, message: Message, now: datetime) -> None:
+        """What carried a promise goes another way; of the rest staff are told."""
+        if not reach.carry_on(session, self._office, message, now=now):
+            self._tell_staff(session, message, "cannot_deliver", now)
 
     def _tell_staff(self, session: Session, message: Message, task: str, now: datetime) -> None:
         conversation = conversations.load(session, message.conversation_id)
@@ -248,7 +256,7 @@ class Outbox:
             return
         tasks.add(
             session, self._office, conversation, task, due_at=now + timedelta(minutes=5 if message.urgent else 60), now=now,
-            case_id=message.case_id, urgent=message.urgent,
+            case_id=message.case_id, urgent=message.urgent, about=reach.what_it_proves(message),
         )  # fmt: skip
         if conversation.needs_person is None:
             conversation.needs_person = task
@@ -270,10 +278,10 @@ class Outbox:
                 return
             if not rows.move(session, message.id, receipt.state, now=now, error=receipt.error_code):
                 return
-            if clocks.is_evidence(message.channel, receipt.state):
-                clocks.response_delivered(session, self._office, message, now=now)
-            elif receipt.state is DeliveryState.FAILED:
-                self._tell_staff(session, message, "cannot_deliver", now)
+            if receipt.state is DeliveryState.FAILED:
+                self._failed(session, message, now)
+            else:
+                clocks.delivery_moved(session, self._office, message, receipt.state, now=now)
 
         await self._store.run(work)
 
@@ -290,7 +298,7 @@ class Outbox:
         def work(session: Session) -> None:
             for message in rows.unseen(session, channel.value, address, upto):
                 if rows.move(session, message.id, DeliveryState.DELIVERED, now=now):
-                    clocks.response_delivered(session, self._office, message, now=now)
+                    clocks.delivery_moved(session, self._office, message, DeliveryState.DELIVERED, now=now)
 
         await self._store.run(work)
 

@@ -1,4 +1,7 @@
-"""Opening a case: its clocks and its acknowledgement in the same transaction, because the acknowledgement is a promise."""
+"""Opening a case: its clocks and its acknowledgement in the same transaction, because the acknowledgement is a promise.
+
+Closing one: with its outcome told, and every clock met or ended.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,17 +11,19 @@ from sqlmodel import Session, select
 
 from bot import references
 from bot.desk import clock as clocks
+from bot.desk import reach
 from bot.desk import task as tasks
-from bot.desk.conversation import record, say_keys
+from bot.desk.clock import PROGRESS_UPDATE
+from bot.desk.conversation import NotAllowed, record, say_keys
 from bot.desk.office import Office
 from bot.messages import AddToCase, Assessment, OpenCase, Say
 from bot.sla import Explanation
-from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Conversation
+from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, Contact, Conversation, Staff
 
 EMERGENCY_TASK_WITHIN: Final = timedelta(minutes=5)
 """How soon a person should look at an emergency: the first interval of the on-call ladder."""
-PROGRESS_UPDATE: Final = "progress_update"
-"""The commitment, in every policy, to tell the tenant how a case is going."""
+ENDINGS: Final = ("done", "withdrawn", "duplicate", "not_ours")
+"""How a case can end. Only what is done keeps its promises; the others end them."""
 _PRIORITIES: Final = ("routine", "urgent", "emergency")
 
 
@@ -107,6 +112,70 @@ def add_to_case(
     return case
 
 
+def close(
+    session: Session, office: Office, case: Case, outcome: str, staff: Staff, *, now: datetime, as_: str = "done"
+) -> None:  # fmt: skip
+    """Close a case (`as_` one of `ENDINGS`) with its outcome, in words for the tenant.
+
+    What only these words prove (an answer, a decision) is met once the tenant has them; the rest is met now if it is done,
+    else ended. Nothing is sent about the case afterwards. Raises NotAllowed if it is closed, or nothing is said.
+    """
+    if case.state != "open" or not outcome.strip() or as_ not in ENDINGS:
+        raise NotAllowed("Only an open case can be closed, with an outcome that the tenant can read.")
+    case.state, case.closed_at, case.closed_as, case.outcome = "closed", now, as_, outcome.strip()
+    if case.kind == "repair" and as_ == "done":
+        case.completed_at = case.completed_at or now
+        clocks.meet(session, office, case, "completed", at=case.completed_at, actor=staff.id, now=now)
+        clocks.start_event(session, office, case, "repair_completed", at=case.completed_at, now=now)
+    session.add(case)
+    session.flush()
+    by_words = _close_clocks(session, office, case, staff, done=as_ == "done", now=now)
+    tasks.drop_all(session, office, case.id, staff, now=now)
+    reach.withdraw(session, case.id, now=now)
+    says = [Say("utter_closed", {
+        "reference": case.reference, "summary": case.summary, "outcome": case.outcome, "name": staff.name,
+        "role": staff.job_title, "team": staff.team,
+    }), *_further(office, case)]  # fmt: skip
+    sent = reach.send(
+        session, office, session.get_one(Contact, case.contact_id), case, says, kind="update",
+        once=f"closed:{case.id}:{now.isoformat()}", now=now, staff=staff,
+        about={"meets": [each.id for each in by_words], "outcome": True},
+        due=min((each.due_at for each in by_words), default=now),
+    )  # fmt: skip
+    reach.note(session, by_words, sent)
+    record(session, office, "case_closed", case.id, actor=staff.id, now=now, closed_as=as_, by=sent.by)
+
+
+def _close_clocks(
+    session: Session, office: Office, case: Case, staff: Staff, *, done: bool, now: datetime
+) -> list[Clock]:
+    """Meet, answer or end the clocks of a case that is being closed. Those that the outcome's words will meet."""
+    by_words = []
+    for clock in clocks.of_case(session, case.id):
+        if clock.state not in clocks.OPEN or clock.met_by == "survey_sent":
+            continue
+        if clock.commitment == PROGRESS_UPDATE or (done and clock.met_by in clocks.PROVEN_BY_WORDS):
+            clock.ended_at = now
+            clocks.answered(session, office, clock, now=now)
+            by_words.append(clock)
+        elif done and case.kind != "repair":
+            clocks.meet(session, office, case, clock.met_by, at=now, actor=staff.id, now=now)
+        else:
+            clocks.end(session, office, clock, "The case was closed.", actor=staff.id, now=now)
+    return by_words
+
+
+def _further(office: Office, case: Case) -> list[Say]:
+    """What a tenant who is not content with a complaint's outcome can do next (model procedure)."""
+    rules = office.policy.complaints
+    if case.kind != "complaint":
+        return []
+    if case.stage == 1:
+        return [Say("utter_closed_stage1", {"months": rules.stage2_within_months})]
+    ombudsman = {"ombudsman": rules.ombudsman.name, "ombudsman_phone": rules.ombudsman.phone}
+    return [Say("utter_closed_stage2", ombudsman | {"months": rules.ombudsman_within_months})]
+
+
 def _new_case(
     session: Session, office: Office, conversation: Conversation, asked: OpenCase, *, received_at: datetime,
     now: datetime, hazard: str = "none",
@@ -136,15 +205,17 @@ def _new_case(
 def _promise(session: Session, office: Office, case: Case, *, now: datetime) -> tuple[Explanation, ...]:
     """Start every clock that applies to the case; the strictest first, for it leads.
 
-    Where the acknowledgement would meet all of them, nothing would be promised any more: then the next progress update is
-    (BHA 120, ELHA 9.2), so that nobody is left without a date.
+    Where it takes longer than the time between two progress updates, the next update is promised as well (BHA 120, ELHA
+    9.2); so it is where the acknowledgement would meet everything else, so that nobody is left without a date.
     """
     promises = office.policy.opening_clocks(
         kind=case.kind, category=case.category, priority=case.priority,
         channel_class=office.policy.channel_class(case.channel), received=case.received_at, answers=case.details,
     )  # fmt: skip
-    if all(office.policy.commitments[each.commitment].met_by in FIRST_RESPONSE_EVIDENCE for each in promises):
-        promises = (*promises, office.policy.explain(PROGRESS_UPDATE, case.received_at))
+    update = office.policy.explain(PROGRESS_UPDATE, case.received_at)
+    awaited = [p for p in promises if office.policy.commitments[p.commitment].met_by not in FIRST_RESPONSE_EVIDENCE]
+    if not awaited or awaited[-1].due > update.due:
+        promises = (*promises, update)
     clocks.start_all(session, office, case, promises, now=now)
     return promises
 

@@ -51,8 +51,12 @@ def find_or_start(
 def say(
     session: Session, office: Office, conversation: Conversation, words: Rendered, *, now: datetime, kind: str = "reply",
     urgent: bool = False, case_id: str | None = None, staff: Staff | None = None, detail: Mapping[str, Any] | None = None,
+    once: str | None = None,
 ) -> Message:  # fmt: skip
-    """Put one message in the outbox, next in the conversation. The caller saves the conversation."""
+    """Put one message in the outbox, next in the conversation. The caller saves the conversation.
+
+    `once` names what may only ever be said once: a second message with that name is refused by the database.
+    """
     conversation.seq += 1
     conversation.last_message_at = now
     conversation.offered = [{"label": choice.label, "value": choice.value} for choice in words.choices]
@@ -61,7 +65,7 @@ def say(
         channel=conversation.channel, address=conversation.address, author="staff" if staff else "bot",
         author_name=staff.name if staff else office.policy.service_name, staff_id=staff.id if staff else None, kind=kind,
         text=words.text, choices=conversation.offered, detail=dict(detail or {}), case_id=case_id,
-        state=DeliveryState.QUEUED.value, urgent=urgent, due_at=now, created_at=now,
+        state=DeliveryState.QUEUED.value, urgent=urgent, due_at=now, created_at=now, once=once,
     )  # fmt: skip
     conversations.add_outbound(session, message)
     return message
@@ -70,13 +74,13 @@ def say(
 def say_keys(
     session: Session, office: Office, conversation: Conversation, says: Sequence[Say], *, now: datetime,
     kind: str = "reply", urgent: bool = False, case_id: str | None = None, language: str = "en",
-    staff: Staff | None = None, detail: Mapping[str, Any] | None = None,
+    staff: Staff | None = None, detail: Mapping[str, Any] | None = None, once: str | None = None,
 ) -> Message:  # fmt: skip
     """`say`, from response keys."""
     words = office.render(says, channel=conversation.channel, now=now, language=language)
     return say(
         session, office, conversation, words, now=now, kind=kind, urgent=urgent, case_id=case_id, staff=staff,
-        detail={"keys": [each.key for each in says], **(detail or {})},
+        detail={"keys": [each.key for each in says], **(detail or {})}, once=once,
     )  # fmt: skip
 
 

@@ -8,7 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, RowMapping, bindparam, func, insert, inspect, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    RowMapping,
+    ScalarSelect,
+    bindparam,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Session, SQLModel
@@ -68,6 +79,22 @@ _INSERT_MESSAGE = insert(_MESSAGE)
 _KNOWN = select(_CONTACT.c.name, _CONTACT.c.phone, _CONTACT.c.home_address, _CONTACT.c.postcode).where(
     _CONTACT.c.id == bindparam("id")
 )
+
+
+def _awaited(which: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """When the earliest thing that the tenant waits for is due, among `which`."""
+    return (
+        select(func.min(_CLOCK.c.due_at))
+        .where(
+            _CLOCK.c.case_id == _CASE.c.id,
+            _CLOCK.c.state == ClockState.RUNNING.value,
+            _CLOCK.c.met_by.not_in(FIRST_RESPONSE_EVIDENCE),
+            which,
+        )
+        .scalar_subquery()
+    )
+
+
 _OPEN_CASES = (
     select(
         _CASE.c.id,
@@ -77,14 +104,7 @@ _OPEN_CASES = (
         _CASE.c.summary,
         _CASE.c.received_at,
         _CASE.c.team,
-        select(func.min(_CLOCK.c.due_at))
-        .where(
-            _CLOCK.c.case_id == _CASE.c.id,
-            _CLOCK.c.state == ClockState.RUNNING.value,
-            _CLOCK.c.met_by.not_in(FIRST_RESPONSE_EVIDENCE),
-        )
-        .scalar_subquery()
-        .label("due_at"),
+        func.coalesce(_awaited(_CLOCK.c.met_by != "update"), _awaited(_CLOCK.c.met_by == "update")).label("due_at"),
     )
     .where(_CASE.c.contact_id == bindparam("contact"), _CASE.c.state == "open")
     .order_by(_CASE.c.received_at.desc())

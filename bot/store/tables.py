@@ -153,7 +153,7 @@ class Conversation(SQLModel, table=True):
     last_message_at: datetime = _instant(nullable=False)
 
 
-_UNSEEN = "channel = 'web' AND state = 'sent' AND kind IN ('acknowledgement', 'update', 'apology', 'warning')"
+UNSEEN = "channel = 'web' AND state = 'sent' AND kind IN ('acknowledgement', 'update', 'apology', 'warning')"
 """What was put on a page that may be open nowhere, and carries a promise."""
 
 
@@ -171,7 +171,7 @@ class Message(SQLModel, table=True):
               postgresql_where=text("due_at IS NOT NULL")),
         Index("uq_message_once", "once", unique=True, sqlite_where=text("once IS NOT NULL"),
               postgresql_where=text("once IS NOT NULL")),
-        Index("ix_message_unseen", "sent_at", sqlite_where=text(_UNSEEN), postgresql_where=text(_UNSEEN)),
+        Index("ix_message_unseen", "sent_at", sqlite_where=text(UNSEEN), postgresql_where=text(UNSEEN)),
     )  # fmt: skip
     id: str = _id()
     conversation_id: str = Field(foreign_key="conversation.id")

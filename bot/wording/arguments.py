@@ -37,7 +37,13 @@ HANDOVER: Final = frozenset({
 })  # fmt: skip
 """What people on call are told about an emergency, and tenants about who has it."""
 
-_ALL: Final = STANDING | CASES | PEOPLE | READ_BACK | SHAPE | HANDOVER
+PROMISES: Final = frozenset({
+    "what", "next_step", "expected", "waits", "who", "asked", "next", "promise", "content", "until", "before", "outcome",
+    "months", "date", "address", "postcode", "dear", "staff",
+})  # fmt: skip
+"""What is said about promises: updates, apologies, later dates, the end of a case, and the letter that carries them."""
+
+_ALL: Final = STANDING | CASES | PEOPLE | READ_BACK | SHAPE | HANDOVER | PROMISES
 
 
 def is_known(name: str) -> bool:

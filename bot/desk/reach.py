@@ -1,0 +1,224 @@
+"""How a promise gets to a person: which address, or whose call or letter, and what happens when that fails.
+
+What carries a promise ends nowhere: the contact's preferred channel, then their other addresses, then a call or a letter
+that a member of staff is asked for. The clocks say which it was (`told_by`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlmodel import Session, col, func, select
+
+from bot.desk import clock as clocks
+from bot.desk import task as tasks
+from bot.desk.contact import may_receive
+from bot.desk.conversation import record, say_keys
+from bot.desk.office import Office
+from bot.messages import DeliveryState, Say
+from bot.store import conversations, outbox
+from bot.store.tables import UNSEEN, Address, Case, Clock, Contact, Conversation, Message, Staff, Task
+
+CARRIES_PROMISES: Final = frozenset({"acknowledgement", "update", "apology", "warning"})
+"""Kinds of message that must arrive, one way or another."""
+PHONE: Final = "phone"
+LETTER: Final = "letter"
+SEEN_WITHIN: Final = timedelta(minutes=10)
+"""How long a promise may stand unread on a web page before it goes another way."""
+TASKS: Final = {PHONE: "ring_about_promise", LETTER: "write_about_promise"}
+"""Kinds of task that stand for a message."""
+AT_RISK: Final = "contact_safely"
+"""The same for a person at risk: a trained member of staff decides how, and whether."""
+_CALL_WITHIN: Final = timedelta(hours=2)
+_RING: Final = frozenset({"sms", "whatsapp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`by` is a channel, `phone` or `letter`; `address` belongs to a channel."""
+
+    by: str
+    address: Address | None = None
+
+
+def route(session: Session, contact: Contact, *, tried: Sequence[str] = ()) -> Route:
+    """The best way to reach a contact now, leaving out the addresses in `tried` (their ids).
+
+    Nothing is sent by itself to a person at risk, to one who asked for calls or letters, or to one whose format no message
+    can have.
+    """
+    addresses = _addresses(session, contact)
+    by_person = Route(PHONE) if _number(contact, addresses) else Route(LETTER)
+    if at_risk(session, contact.id):
+        return by_person
+    if contact.preferred_format or contact.preferred_channel == LETTER:
+        return Route(LETTER) if contact.home_address else by_person
+    if contact.preferred_channel == PHONE:
+        return by_person
+    for address in addresses:
+        if address.id not in tried and may_receive(address):
+            return Route(address.channel, address)
+    return by_person
+
+
+def at_risk(session: Session, contact_id: str) -> bool:
+    """Whether this is a person at risk, as far as we know: they have an open case for trained staff."""
+    found = select(Case.id).where(Case.contact_id == contact_id, Case.category == "safeguarding", Case.state == "open")
+    return session.exec(found).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """By what way something was sent or handed to a person."""
+
+    by: str
+    message: Message | None = None
+    task: Task | None = None
+
+
+def send(
+    session: Session, office: Office, contact: Contact, case: Case, says: Sequence[Say], *, kind: str,
+    about: Mapping[str, Any], once: str, now: datetime, due: datetime, staff: Staff | None = None,
+    tried: Sequence[str] = (), urgent: bool = False,
+) -> Sent:  # fmt: skip
+    """Say something that must arrive. `about` names the clocks (`clocks`, `meets`); `due` is when it must have been said.
+
+    Where no message can go, a person is asked to ring or to write.
+    """
+    way = route(session, contact, tried=tried)
+    if way.address is None:
+        task = _ask_person(session, office, contact, case, says, way.by, about=about, due=due, now=now, urgent=urgent)
+        return Sent(way.by, task=task)
+    talk = conversations.find_open(session, way.address.channel, way.address.value)
+    if talk is None:
+        ids = (office.id(), office.id(), office.id())
+        talk = conversations.start(session, way.address.channel, way.address.value, ids=ids, now=now)
+    detail = dict(about) | {"tried": [*tried, way.address.id], "says": [_kept(each) for each in says]}
+    message = say_keys(
+        session, office, talk, says, now=now, kind=kind, case_id=case.id, language=contact.language, staff=staff,
+        detail=detail, once=once,
+    )  # fmt: skip
+    conversations.save(session, talk)
+    return Sent(way.by, message=message)
+
+
+def carry_on(session: Session, office: Office, message: Message, *, now: datetime) -> bool:
+    """A message has failed for good: if it carried a promise, take the next way. False if it did not."""
+    clocks.not_delivered(session, office, message, now=now)
+    if message.kind not in CARRIES_PROMISES or message.case_id is None:
+        return False
+    case = session.get_one(Case, message.case_id)
+    if case.state != "open" and not message.detail.get("outcome"):
+        return True  # nothing is said about a closed case but its outcome
+    contact = session.get_one(Contact, case.contact_id)
+    talk = session.get_one(Conversation, message.conversation_id)
+    tried = [*message.detail.get("tried", ()), talk.address_id]
+    about = what_it_proves(message) or {}
+    says = [Say(each["key"], each["args"]) for each in message.detail.get("says", ())]
+    told = list(
+        session.exec(select(Clock).where(col(Clock.id).in_([*about.get("clocks", ()), *about.get("meets", ())])))
+    )
+    sent = send(
+        session, office, contact, case, says or [Say("utter_carried", {"text": message.text})], kind=message.kind,
+        about=about, once=f"again:{message.id}", now=now, due=min((each.due_at for each in told), default=now),
+        tried=tried,
+    )  # fmt: skip
+    note(session, told, sent)
+    record(session, office, "promise_carried_on", case.id, actor="bot", now=now, message=message.id, by=sent.by)
+    return True
+
+
+def what_it_proves(message: Message) -> dict[str, Any] | None:
+    """What has been proven once a tenant has this message, or been told the same by a person; None for nothing."""
+    about: dict[str, Any] = {
+        name: message.detail[name] for name in ("clocks", "meets", "outcome", "formal") if name in message.detail
+    }
+    if message.kind == "acknowledgement":
+        about["acknowledges"] = message.case_id
+    return about or None
+
+
+def note(session: Session, told: Sequence[Clock], sent: Sent) -> None:
+    """Have the clocks show by what way their tenant is told."""
+    for clock in told:
+        clock.told_by = sent.by
+        clock.told_message_id = sent.message.id if sent.message else None
+        session.add(clock)
+
+
+def withdraw(session: Session, case_id: str, *, now: datetime) -> None:
+    """Take back what was going to be said about the promises of a case and has not been handed to a provider."""
+    waiting = select(Message).where(
+        Message.case_id == case_id, Message.state == DeliveryState.QUEUED.value,
+        col(Message.kind).in_(sorted(clocks.ABOUT_CLOCKS)),
+    )  # fmt: skip
+    for message in session.exec(waiting):
+        outbox.move(session, message.id, DeliveryState.FAILED, now=now, error="withdrawn")
+
+
+def unseen(session: Session, *, now: datetime, most: int) -> list[Message]:
+    """Promises that stand on a web page and have not been read for `SEEN_WITHIN`."""
+    statement = (
+        select(Message)
+        .where(text(UNSEEN), col(Message.sent_at) <= now - SEEN_WITHIN)
+        .order_by(col(Message.sent_at))
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    return list(session.exec(statement))
+
+
+def letter(session: Session, office: Office, task: Task, staff: Staff, *, now: datetime) -> str:
+    """The letter that stands for a message, ready to print, in the name of the member of staff who sends it."""
+    case = session.get_one(Case, task.case_id)
+    contact = session.get_one(Contact, case.contact_id)
+    args = {
+        "date": office.day_in_words(now, now), "name": contact.name, "address": contact.home_address,
+        "postcode": contact.postcode, "dear": contact.name or office.wording.label("person", "unnamed"),
+        "reference": case.reference, "words": (task.about or {}).get("words", task.detail), "staff": staff.name,
+        "role": staff.job_title, "team": staff.team,
+    }  # fmt: skip
+    return office.render([Say("utter_letter", args)], channel=LETTER, now=now, language=contact.language).text
+
+
+def _addresses(session: Session, contact: Contact) -> list[Address]:
+    """The contact's addresses: the preferred channel first, then the one they used last."""
+    last = (
+        select(Conversation.address_id, func.max(Conversation.last_inbound_at).label("at"))
+        .where(Conversation.contact_id == contact.id)
+        .group_by(Conversation.address_id)
+        .subquery()
+    )
+    found = session.exec(
+        select(Address)
+        .outerjoin(last, last.c.address_id == Address.id)
+        .where(Address.contact_id == contact.id)
+        .order_by(last.c.at.is_(None), last.c.at.desc(), col(Address.id))
+    )
+    return sorted(found, key=lambda each: each.channel != contact.preferred_channel)
+
+
+def _number(contact: Contact, addresses: Sequence[Address]) -> str | None:
+    return contact.phone or next((each.value for each in addresses if each.channel in _RING), None)
+
+
+def _ask_person(
+    session: Session, office: Office, contact: Contact, case: Case, says: Sequence[Say], by: str, *,
+    about: Mapping[str, Any], due: datetime, now: datetime, urgent: bool,
+) -> Task:  # fmt: skip
+    talk = conversations.load(session, case.conversation_id, lock=False)
+    assert talk is not None
+    words = office.render(says, channel=by, now=now, language=contact.language).text
+    sensitive = at_risk(session, contact.id)
+    about_clocks = [*about.get("clocks", ()), *about.get("meets", ())]
+    return tasks.add(
+        session, office, talk, AT_RISK if sensitive else TASKS[by], due_at=due if due > now else now + _CALL_WITHIN,
+        now=now, case_id=case.id, detail=words, urgent=urgent or sensitive,
+        clock_id=about_clocks[0] if about_clocks else None, about=dict(about) | {"words": words},
+    )  # fmt: skip
+
+
+def _kept(say: Say) -> dict[str, Any]:
+    return {"key": say.key, "args": dict(say.args)}
