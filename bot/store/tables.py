@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import JSON, Column, Dialect, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, Column, Dialect, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy import DateTime as SqlDateTime
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -353,7 +353,11 @@ class Event(SQLModel, table=True):
     """What happened, append-only: who did what to which row, when."""
 
     __tablename__ = "event"
-    __table_args__ = (Index("ix_event_subject", "subject", "at"),)
+    __table_args__ = (
+        Index("ix_event_subject", "subject", "at"),
+        Index("ix_event_unsealed", "id", sqlite_where=text("seal IS NULL"), postgresql_where=text("seal IS NULL")),
+        Index("ix_event_seal", "seal"),
+    )
     id: str = _id()
     at: datetime = _instant(nullable=False)
     actor: str
@@ -362,6 +366,25 @@ class Event(SQLModel, table=True):
     subject: str
     """The id of the row that it happened to."""
     detail: dict[str, Any] = _json()
+    detail_digest: str | None = None
+    """Set when it is sealed: the detail may be erased afterwards, and the seal still holds."""
+    seal: int | None = None
+    """The number of the Seal over it; None while it waits for one."""
+
+
+class Seal(SQLModel, table=True):
+    """One link of the chain over all events (`bot.store.seals`)."""
+
+    __tablename__ = "seal"
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    previous: str
+    """The hash of the seal before it."""
+    root: str
+    """The root of the hash tree over its events, in the order of their ids."""
+    events: int
+    at: datetime = _instant(nullable=False)
+    hash: str
+    """Of the five above."""
 
 
 class PolicyVersion(SQLModel, table=True):
