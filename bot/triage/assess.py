@@ -109,10 +109,11 @@ def load_triage(nlu_data: Path) -> Triage:
     fields = Value.read(path).fields("hazards", *SECTIONS, required=("hazards", "signs"))
     hazards = _hazards(fields.pop("hazards"))
     english = Rulebook(hazards)
+    own = {name for name, _ in fields["words"].entries()} if "words" in fields else set()
     for lexicon in sorted((nlu_data / "lexicons").glob("*.yml")):
         for name, section in Value.read(lexicon).entries():
             if name == "concepts":
-                english.add_concepts(section)
+                english.add_concepts(section, without=own)
             elif name != "version":
                 raise section.fault(f"unknown field {name!r}; known: concepts")
     languages = load_languages(nlu_data / "languages", hazards)

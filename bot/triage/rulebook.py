@@ -1,7 +1,7 @@
 """The rules of one language: its words, its signs, and the turns of phrase that say a hazard is not here and now."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -71,9 +71,12 @@ class Rulebook:
 
     # --- building -------------------------------------------------------------------------------------------------
 
-    def add_concepts(self, section: Value) -> None:
-        """A mapping of concept ids to lists of phrases; a concept may be spread over files."""
+    def add_concepts(self, section: Value, without: Collection[str] = ()) -> None:
+        """A mapping of concept ids to lists of phrases; a concept may be spread over files. Those of `without` are left
+        out: a name under `words` hides the classifier's concept of that name, whose words are looser."""
         for name, value in section.entries():
+            if name in without:
+                continue
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise value.fault(f"{name!r}: a concept is named with small letters, digits and underscores")
             number = self._number(name)
@@ -162,6 +165,9 @@ class Rulebook:
                 if concept in self._wanted:
                     telling.update(words)
         vocabulary.correct_towards(telling)
+        vocabulary.always_find(
+            {concept for sign in self._signs for concept in (*sign.unless, *sign.unless_anywhere)} - self._terms
+        )
         self._vocabulary = vocabulary
         self.telling = frozenset(telling)
 
@@ -243,7 +249,10 @@ class _Page:
         place = reading.place
         for concept in sign.unless:
             for span in self._found.get(concept, ()):
-                if place[span.start] - place[last] <= _UNLESS_REACH and place[first] - place[span.end - 1] <= _UNLESS_REACH:
+                if (
+                    place[span.start] - place[last] <= _UNLESS_REACH
+                    and place[first] - place[span.end - 1] <= _UNLESS_REACH
+                ):
                     return None
         words = " ".join(word for word in reading.typed[first : last + 1] if word)
         manner, because = self._manner(sign, first, last, match)

@@ -101,6 +101,8 @@ def _pattern(text: str, place: Value, concept: Callable[[str, bool, Value], int]
             signs.add(match.group(2))
         elif at < len(text):
             raise place.fault(f"{text!r}: expected + or >")
+    if text.rstrip().endswith(("+", ">")):
+        raise place.fault(f"{text!r}: a term is missing at the end")
     if len(signs) > 1:
         raise place.fault(f"{text!r}: + and > cannot be mixed")
     if not 1 <= len(terms) <= 3:

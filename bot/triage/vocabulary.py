@@ -34,6 +34,7 @@ class Vocabulary:
         self._words: set[str] = set(ordinary)
         self._corrected: dict[str, list[str]] = {}
         self._telling: set[str] = set()
+        self._conditions: frozenset[int] = frozenset()
         self._remembered: dict[str, tuple[str, ...]] = {}
 
     def add(self, words: Sequence[str], concept: int) -> None:
@@ -54,9 +55,9 @@ class Vocabulary:
                     self._corrected.setdefault(key, []).append(word)
         self._remembered.clear()
 
-    def knows(self, word: str) -> bool:
-        """Whether a word stands in the vocabulary as it is."""
-        return word in self._words
+    def always_find(self, concepts: Collection[int]) -> None:
+        """Let these be found inside harmless phrases too: they never raise a hazard, they only keep one down."""
+        self._conditions = frozenset(concepts)
 
     def find(self, words: Sequence[str]) -> dict[int, list[Span]]:
         """Every concept in a text (whose words went through `spelt`) with its places, in order. Nothing is found inside
@@ -64,7 +65,9 @@ class Vocabulary:
         found: list[tuple[int, int, tuple[int, ...]]] = []
         harmless: list[tuple[int, int]] = []
         size = len(words)
-        singular = [word[:-1] if len(word) > 3 and word[-1] == "s" and word[:-1] in self._words else "" for word in words]
+        singular = [
+            word[:-1] if len(word) > 3 and word[-1] == "s" and word[:-1] in self._words else "" for word in words
+        ]
         for i in range(size):
             nodes = [self._root]
             j = i
@@ -85,8 +88,8 @@ class Vocabulary:
         spans: dict[int, list[Span]] = {}
         for start, end, concepts in found:
             covered = bool(harmless) and any(a <= start and end <= b and end - start < b - a for a, b in harmless)
-            if not covered:
-                for concept in concepts:
+            for concept in concepts:
+                if not covered or concept in self._conditions:
                     spans.setdefault(concept, []).append(Span(start, end))
         return spans
 
