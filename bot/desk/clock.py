@@ -101,11 +101,9 @@ def start_event(
 
 def next_update(session: Session, office: Office, case: Case, *, since: datetime, now: datetime) -> Clock:
     """The running clock of the next progress update; one is started from `since` if none runs."""
-    if (running := running_update(session, case.id)) is not None:
-        return running
-    start_all(session, office, case, [office.policy.explain(PROGRESS_UPDATE, since)], now=now)
-    running = running_update(session, case.id)
-    assert running is not None, "the unique key says that one runs"
+    while (running := running_update(session, case.id)) is None:
+        start_all(session, office, case, [office.policy.explain(PROGRESS_UPDATE, since)], now=now)
+        since += timedelta.resolution  # one that began at this very instant is over already
     return running
 
 
