@@ -78,7 +78,10 @@ class Outbox:
         while True:
             await self._waiting.wait()
             self._waiting.clear()
-            await self._start_due()
+            try:
+                await self._start_due()
+            except Exception as error:  # noqa: BLE001 - the next nudge or beat tries again; sending must never stop for good
+                log.error("outbox_failed", extra=faults.of(error))
 
     async def recover(self) -> None:
         """Take up at once what the process before us was sending when it died. On PostgreSQL others may be alive and

@@ -22,6 +22,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import configure_mappers
 from sqlmodel import Session
 
 T = TypeVar("T")
@@ -181,6 +182,7 @@ def open_store(url: str) -> Store:
 
     The schema is not touched: see `store.schema`.
     """
+    configure_mappers()  # `conversations.record` makes objects in the mappers' own way, so they must be ready
     if url.startswith("sqlite"):
         return _open_sqlite(url)
     engine = create_engine(
