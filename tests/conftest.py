@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,3 +77,9 @@ def postgres_server() -> Iterator[str]:
             yield f"postgresql://doorstep@127.0.0.1:{port}"
         finally:
             subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd=folder)
+
+
+@pytest.fixture(scope="session")
+def trained() -> None:
+    """The classifier of today's examples (quick when `make setup` has built it)."""
+    subprocess.run([sys.executable, "-m", "bot", "train"], check=True, capture_output=True)

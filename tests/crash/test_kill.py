@@ -60,6 +60,7 @@ async def until_ready(process: asyncio.subprocess.Process, port: int, *, idle: b
 
 
 @pytest.mark.crash
+@pytest.mark.usefixtures("trained")
 async def test_killed_at_random_every_accepted_message_is_answered_once_and_in_order(tmp_path: Path) -> None:
     chance = random.Random(20261123)
     port = unused_port()

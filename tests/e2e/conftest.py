@@ -3,8 +3,6 @@
 import asyncio
 import itertools
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -117,9 +115,8 @@ def settings_for(folder: Path, base: str, twilio_url: str, telegram_url: str, **
 
 
 @pytest.fixture(scope="session")
-def knowledge() -> Knowledge:
-    """Loaded once for all tests, with the classifier of today's examples (quick when `make setup` has built it)."""
-    subprocess.run([sys.executable, "-m", "bot", "train"], check=True, capture_output=True)
+def knowledge(trained: None) -> Knowledge:
+    """Loaded once for all tests."""
     return load_knowledge()
 
 
