@@ -16,23 +16,26 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.beat import Beat, Periodic
 from bot.channels import Channel, Receiver
+from bot.channels.line import ByCall, ByEmail, ByText, ByWebhook, Route
 from bot.channels.sms import SmsChannel
 from bot.channels.telegram import TelegramChannel
+from bot.channels.voice import VoiceChannel
 from bot.channels.web import WebChannel, WebMessage
 from bot.console import Console
 from bot.desk.office import Office
 from bot.dialogue import EmbeddedEngine, load_project
-from bot.dialogue.classifier import Classifier
 from bot.flows import actions
+from bot.handover import Handovers, Pages
 from bot.intake import Intake
-from bot.messages import ChannelName, Choice, Inbound
+from bot.links import Links
+from bot.messages import ChannelName, Choice, Inbound, Receipt
 from bot.outbox import Outbox
 from bot.promises import Promises
 from bot.settings import Settings
 from bot.sla import Policy, load_policy
 from bot.store import Store, open_store, schema
 from bot.store.tables import Message
-from bot.triage import Triage, load_triage
+from bot.triage import Triage
 from bot.wallclock import WallClock
 from bot.web import application
 from bot.wording import Responses, Wording, load_responses
@@ -57,11 +60,14 @@ class Doorstep:
     triage: Triage
     intake: Intake
     outbox: Outbox
+    handovers: Handovers
     promises: Promises
     console: Console
     web_channel: WebChannel
     channels: dict[ChannelName, Channel]
     figures: CollectorRegistry
+    more_routes: list[web.AbstractRouteDef] = field(default_factory=list)
+    """Signed links, and what Twilio calls about our calls."""
     extra_routes: list[web.AbstractRouteDef] = field(default_factory=list)
 
     def application(self, *, public: bool = True, work: bool = True) -> web.Application:
@@ -71,6 +77,7 @@ class Doorstep:
             for channel in _distinct(self.channels):
                 routes += channel.routes()
             routes += self.console.routes()
+            routes += self.more_routes
         app = application(routes, ready=self._ready, figures=self.figures)
         app.cleanup_ctx.append(lambda _app: self._run(work=work))
         return app
@@ -78,6 +85,7 @@ class Doorstep:
     async def _run(self, *, work: bool) -> AsyncIterator[None]:
         """Start in order, stop in reverse: first no new messages, then let sends finish, then the database."""
         await self.outbox.recover()
+        await self.handovers.recover()
         sending = asyncio.create_task(self.outbox.run())
         stop = asyncio.Event()
         receiving = [
@@ -91,6 +99,7 @@ class Doorstep:
         sending.cancel()
         await asyncio.gather(sending, *receiving, return_exceptions=True)
         await self.outbox.close()
+        await self.handovers.close()
         for channel in _distinct(self.channels):
             await channel.close()
         await self.console.close()
@@ -100,6 +109,7 @@ class Doorstep:
         """One for each kind of work that time brings; never one for each case."""
         return [
             Periodic("outbox", _SWEEP_EVERY, self._sweep),
+            Periodic("handover", _SWEEP_EVERY, self.handovers.climb),
             Periodic("promises", _PROMISES_EVERY, self.promises.sweep),
             Periodic("unseen", _UNSEEN_EVERY, self.promises.carry_on_unseen),
         ]
@@ -123,7 +133,7 @@ class Knowledge:
 
     engine: EmbeddedEngine
     triage: Triage
-    responses: Responses
+    wording: Wording
 
 
 def load_knowledge() -> Knowledge:
@@ -131,7 +141,9 @@ def load_knowledge() -> Knowledge:
     to run `doorstep train`)."""
     project = load_project(NLU_DATA)
     engine = EmbeddedEngine(project, Classifier.load_for(NLU_DATA, DATA), actions(NLU_DATA))
-    return Knowledge(engine, load_triage(NLU_DATA), load_responses(NLU_DATA / "domain"))
+    triage = load_triage(NLU_DATA)
+    translations = {language: Responses.from_mapping(words) for language, words in triage.translations().items()}
+    return Knowledge(engine, triage, Wording(load_responses(NLU_DATA / "domain"), translations=translations))
 
 
 def assemble(settings: Settings, wall_clock: WallClock, knowledge: Knowledge | None = None) -> Doorstep:
@@ -143,7 +155,7 @@ def assemble(settings: Settings, wall_clock: WallClock, knowledge: Knowledge | N
     policy = load_policy(settings.policy)
     knowledge = knowledge or load_knowledge()
     triage = knowledge.triage
-    office = Office(policy, Wording(knowledge.responses), wall_clock, triage.numbers(), settings.public_url)
+    office = Office(policy, knowledge.wording, wall_clock, triage.numbers(), settings.public_url)
     store = open_store(settings.database_url)
     schema.check(store)
     figures = CollectorRegistry()
@@ -158,17 +170,35 @@ def assemble(settings: Settings, wall_clock: WallClock, knowledge: Knowledge | N
 
     intake = Intake(store, office, knowledge.engine, triage, wall_clock, nudge)
 
+    links = Links(
+        settings.secret_key.get_secret_value() if settings.secret_key else wall_clock.token(32), settings.public_url,
+        wall_clock,
+    )  # fmt: skip
+    on_call: dict[str, Route] = {}
+    handovers = Handovers(store, office, on_call, _line(settings), links, wall_clock, nudge)
+    pages = Pages(store, office, handovers, links, wall_clock)
+    links.serve(pages.purposes, refusal=pages.refusal)
+    more_routes = [*links.routes(), *pages.routes()]
+
     async def receive(inbound: Inbound) -> int:
+        if await handovers.read_text(inbound):
+            return 0
         arrived = await intake.receive(inbound)
         if not arrived.again:
             received.labels(inbound.channel.value).inc()
         return arrived.seq
 
+    async def report(receipt: Receipt) -> None:
+        if not await handovers.report(receipt):
+            await outbox.report(receipt)
+
     web_channel = _web_channel(settings, wall_clock, receive, office, outbox, triage)
     channels[ChannelName.WEB] = web_channel
     if settings.sms_on:
-        sms = SmsChannel(settings, wall_clock, receive, outbox.report)
+        sms = SmsChannel(settings, wall_clock, receive, report)
         channels[ChannelName.SMS] = channels[ChannelName.WHATSAPP] = sms
+        on_call["text"] = ByText(sms, wall_clock)
+    more_routes += _reach_on_call(settings, wall_clock, handovers, on_call)
     if settings.telegram_on:
         channels[ChannelName.TELEGRAM] = TelegramChannel(settings, wall_clock, receive, outbox.report)
     console = Console(
@@ -180,8 +210,35 @@ def assemble(settings: Settings, wall_clock: WallClock, knowledge: Knowledge | N
     promises = Promises(store, office, wall_clock, nudge)
     Gauge("doorstep_sends_in_flight", "Sends under way", registry=figures).set_function(lambda: outbox.in_flight)
     return Doorstep(
-        settings, wall_clock, store, office, triage, intake, outbox, promises, console, web_channel, channels, figures
+        settings, wall_clock, store, office, triage, intake, outbox, handovers, promises, console, web_channel, channels,
+        figures, more_routes,
+    )  # fmt: skip
+
+
+def _reach_on_call(
+    settings: Settings, wall_clock: WallClock, handovers: Handovers, on_call: dict[str, Route]
+) -> Sequence[web.AbstractRouteDef]:
+    """Add the ways to reach people on call that the settings give; returns what Twilio calls about our calls."""
+    if settings.smtp_url is not None:
+        on_call["email"] = ByEmail(settings.smtp_url, wall_clock)
+    if settings.emergency_line_webhook_secret is not None:
+        on_call["webhook"] = ByWebhook(settings.emergency_line_webhook_secret.get_secret_value(), wall_clock)
+    if not settings.sms_on or not (settings.twilio_voice_from or settings.twilio_from or "").startswith("+"):
+        return []
+    voice = VoiceChannel(
+        settings, asked=handovers.asked, pressed=handovers.pressed, ended=handovers.ended, machine=handovers.machine
     )
+    on_call["call"] = ByCall(voice)
+    return voice.routes()
+
+
+def _line(settings: Settings) -> dict[str, str]:
+    """How the 24-hour line is reached, by route."""
+    given = {
+        "call": settings.emergency_line_call, "text": settings.emergency_line_text,
+        "email": settings.emergency_line_email, "webhook": settings.emergency_line_webhook,
+    }  # fmt: skip
+    return {route: address for route, address in given.items() if address is not None}
 
 
 async def build(settings: Settings, wall_clock: WallClock) -> web.Application:

@@ -192,13 +192,20 @@ class _Arrival:
         if not self.inbound.text.strip():
             return NO_DANGER
         try:
-            return self.triage.assess(self.inbound.text)
+            return self.triage.assess(self.inbound.text, self._words_before())
         except Exception:  # a fault in triage must not stop the message from being stored and answered
             log.exception(
                 "triage_failed", extra={"conversation_id": self.conversation.id, "message_id": self.message.id}
             )
             self._look("triage_failed", urgent=True)
             return NO_DANGER
+
+    def _words_before(self) -> str | None:
+        """What the tenant wrote just before: "no heating", then "I have a newborn" are one story."""
+        if self.begun:
+            return None
+        since = self.now - SAME_HAZARD_WITHIN
+        return conversations.words_before(self.session, self.conversation.id, self.message.seq, since=since)
 
     def _warn(self, assessment: Assessment) -> Case | None:
         """`_advise`; and where that fails, the national numbers and an alarm: never silence, never a lost message."""

@@ -110,6 +110,17 @@ _OPEN_CASES = (
     .order_by(_CASE.c.received_at.desc())
     .limit(5)
 )
+_WORDS_BEFORE = (
+    select(_MESSAGE.c.text)
+    .where(
+        _MESSAGE.c.conversation_id == bindparam("conversation"),
+        _MESSAGE.c.direction == "in",
+        _MESSAGE.c.seq < bindparam("seq"),
+        _MESSAGE.c.created_at > bindparam("since", type_=_MESSAGE.c.created_at.type),
+    )
+    .order_by(_MESSAGE.c.seq.desc())
+    .limit(1)
+)
 _BY_ID = select(_CONVERSATION).where(_CONVERSATION.c.id == bindparam("id"))
 _BY_ID_LOCKED = _BY_ID.with_for_update()
 _SAVED = (
@@ -223,6 +234,11 @@ def inbound_seq(session: Session, channel: str, provider_id: str) -> tuple[str, 
         )
     ).first()
     return (row.conversation_id, row.seq) if row else None
+
+
+def words_before(session: Session, conversation_id: str, seq: int, *, since: datetime) -> str | None:
+    """What the tenant wrote last before the message `seq`, if it was after `since`."""
+    return session.execute(_WORDS_BEFORE, {"conversation": conversation_id, "seq": seq, "since": since}).scalar()
 
 
 def transcript(session: Session, conversation_id: str, *, after: int = 0) -> list[Message]:
