@@ -41,7 +41,7 @@ class Wire:
         url: str,
         *,
         params: Mapping[str, str] | None = None,
-        data: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         patience: float = 0.0,
         largest: int = LARGEST_ANSWER,

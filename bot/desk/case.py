@@ -11,6 +11,7 @@ from sqlmodel import Session, select
 
 from bot import references
 from bot.desk import clock as clocks
+from bot.desk import handover as handovers
 from bot.desk import reach
 from bot.desk import task as tasks
 from bot.desk.clock import PROGRESS_UPDATE
@@ -43,6 +44,8 @@ def open_case(
     due = promises[0].due if promises else now
     if case.priority == "emergency":
         _alarm(session, office, conversation, case, "emergency", now=now)
+    elif case.category == "safeguarding":
+        _alarm(session, office, conversation, case, "safeguarding", now=now)
     else:
         kind = case.category if case.kind == "service_request" else case.kind
         tasks.add(session, office, conversation, kind, due_at=due, now=now, case_id=case.id, detail=case.summary)
@@ -228,6 +231,7 @@ def _alarm(
         detail=case.summary, urgent=True,
     )  # fmt: skip
     conversation.needs_person = kind
+    handovers.start(session, office, conversation, case, now=now)
 
 
 def _acknowledgement_key(office: Office, case: Case) -> str:
