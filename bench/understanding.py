@@ -19,8 +19,7 @@ from rich.table import Table
 
 from bot.bootstrap import DATA, NLU_DATA
 from bot.cli.nlu import describe
-from bot.dialogue.classifier import Classifier
-from bot.triage import load_triage
+from bot.understanding import load_understanding
 
 ROOT = Path(__file__).parent.parent
 RAISED = frozenset({"danger", "emergency"})
@@ -51,18 +50,23 @@ def blind() -> list[Wanted]:
 
 
 def held_out() -> list[Wanted]:
-    return list(_held_out())
+    return list(_labelled("held_out.yml"))
 
 
-def _held_out() -> Iterator[Wanted]:
-    tables = yaml.safe_load((ROOT / "tests/nlu/held_out.yml").read_text(encoding="utf-8"))
+def developed_with() -> list[Wanted]:
+    return list(_labelled("dev.yml"))
+
+
+def _labelled(name: str) -> Iterator[Wanted]:
+    tables = yaml.safe_load((ROOT / "tests/nlu" / name).read_text(encoding="utf-8"))
     for entry in tables["nlu"]:
         usual = "routine" if entry["intent"] == "report_repair" else "none"
         for example in entry["examples"]:
             marks = example.get("metadata", {})
             yield {
                 "text": example["text"], "intent": entry["intent"], "urgency": marks.get("urgency", usual),
-                "hazard": marks.get("hazard", "none"), "group": "held out", "language": "en",
+                "hazard": marks.get("hazard", "none"), "group": marks.get("group", name),
+                "language": marks.get("language", "en"),
             }  # fmt: skip
 
 
@@ -106,8 +110,8 @@ def main() -> None:
     )
     args = parser.parse_args()
     screen = Console()
-    classifier, triage = Classifier.load_for(NLU_DATA, DATA), load_triage(NLU_DATA)
-    for name, messages in (("blind", blind()), ("held out", held_out())):
+    classifier, triage = load_understanding(NLU_DATA, DATA)
+    for name, messages in (("blind", blind()), ("held out", held_out()), ("dev", developed_with())):
         began = time.perf_counter()
         pairs = [(wanted, describe(wanted["text"], classifier, triage)) for wanted in messages]
         spent = (time.perf_counter() - began) / len(messages) * 1000

@@ -36,6 +36,7 @@ from bot.sla import Policy, load_policy
 from bot.store import Store, open_store, schema
 from bot.store.tables import Message
 from bot.triage import Triage
+from bot.understanding import load_understanding
 from bot.wallclock import WallClock
 from bot.web import application
 from bot.wording import Responses, Wording, load_responses
@@ -140,8 +141,8 @@ def load_knowledge() -> Knowledge:
     """Read `nlu_data` and the trained classifier; raises ProjectError, TriageError, ResponsesError or ModelError (which says
     to run `doorstep train`)."""
     project = load_project(NLU_DATA)
-    engine = EmbeddedEngine(project, Classifier.load_for(NLU_DATA, DATA), actions(NLU_DATA))
-    triage = load_triage(NLU_DATA)
+    classifier, triage = load_understanding(NLU_DATA, DATA)
+    engine = EmbeddedEngine(project, classifier, actions(NLU_DATA))
     translations = {language: Responses.from_mapping(words) for language, words in triage.translations().items()}
     return Knowledge(engine, triage, Wording(load_responses(NLU_DATA / "domain"), translations=translations))
 

@@ -12,7 +12,7 @@ from typing import Final
 
 _MODULES: Final = {
     "serve": "serve", "migrate": "serve", "check": "check", "train": "nlu", "understand": "nlu", "chat": "chat",
-    "replay": "chat", "policy": "policy", "staff": "staff",
+    "replay": "chat", "policy": "policy", "report": "report", "evidence": "report", "staff": "staff",
 }  # fmt: skip
 """Every command and the module of this package that holds it."""
 
@@ -59,10 +59,11 @@ def faults() -> tuple[type[Exception], ...]:
     """What a person can put right: reported by its message alone, without a traceback."""
     from bot.dialogue import DialogueError
     from bot.flows import CatalogueError
+    from bot.learning import ModelError
     from bot.settings import SettingsError
     from bot.sla import PolicyError
     from bot.store import StoreError
     from bot.triage import TriageError
     from bot.wording import WordingError
 
-    return (SettingsError, PolicyError, DialogueError, CatalogueError, TriageError, WordingError, StoreError)
+    return (SettingsError, PolicyError, DialogueError, ModelError, CatalogueError, TriageError, WordingError, StoreError)

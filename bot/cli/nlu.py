@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from bot.dialogue import OUT_OF_SCOPE, Classifier, load_examples, training
-from bot.dialogue.features import load_lexicon
+from bot.dialogue import OUT_OF_SCOPE, Classifier, load_examples
+from bot.learning import training
+from bot.learning.features import load_lexicon
 from bot.messages import Assessment, Understanding, Urgency
 from bot.triage import Triage, load_triage
+from bot.understanding import load_understanding
 
 _NLU_DATA: Final = Path(__file__).parent.parent.parent / "nlu_data"
 _DATA: Final = Path("data")
@@ -45,14 +47,14 @@ def _train(args: argparse.Namespace) -> int:
     if not args.force and path.is_file() and path.with_suffix(".json").is_file():
         print(f"{path} is up to date")
         return 0
-    report = training.train_examples(load_examples(args.nlu_data), load_lexicon(args.nlu_data), path)
+    signs = load_triage(args.nlu_data).concepts
+    report = training.train_examples(load_examples(args.nlu_data), load_lexicon(args.nlu_data), path, signs)
     print(f"{path}: {report}")
     return 0
 
 
 def _understand(args: argparse.Namespace) -> int:
-    triage = load_triage(args.nlu_data)
-    classifier = Classifier.load_for(args.nlu_data, args.data)
+    classifier, triage = load_understanding(args.nlu_data, args.data)
     answer(args.text or sys.stdin, sys.stdout, classifier, triage)
     return 0
 

@@ -2,7 +2,7 @@
 
 from bot.dialogue.classifier import Classifier
 from bot.dialogue.engine import EmbeddedEngine, Interpreter, action_faults
-from bot.dialogue.errors import DialogueError, EngineError, ModelError, ProjectError
+from bot.dialogue.errors import DialogueError, EngineError, ProjectError
 from bot.dialogue.project import OUT_OF_SCOPE, Example, Project, load_examples, load_project
 from bot.dialogue.tracker import active_form
 
@@ -14,7 +14,6 @@ __all__ = [
     "EngineError",
     "Example",
     "Interpreter",
-    "ModelError",
     "Project",
     "ProjectError",
     "action_faults",

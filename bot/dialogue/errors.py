@@ -2,8 +2,7 @@
 
 DialogueError
 ├── ProjectError   nlu_data/ cannot be used: every fault as `file:line: reason`
-├── EngineError    a turn could not be finished: a fault of the flows, never of the tenant's text
-└── ModelError     the classifier's file is missing, damaged or made from other examples
+└── EngineError    a turn could not be finished: a fault of the flows, never of the tenant's text
 """
 
 from collections.abc import Sequence
@@ -23,7 +22,3 @@ class ProjectError(DialogueError):
 
 class EngineError(DialogueError):
     """A turn that could not be finished. The state handed in is untouched, so the same message may be tried again."""
-
-
-class ModelError(DialogueError):
-    """The classifier cannot be loaded or trained; the message says what to run."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from bot.learning import Model, Suspicion
 from bot.messages import NO_DANGER, Assessment, Urgency
 from bot.triage.data import TriageError, Value
 from bot.triage.directory import DirectoryEntry, load_directory
@@ -43,6 +44,18 @@ class Triage:
         self.directory = directory
         self._english = english
         self._languages = languages
+        self._model: Model | None = None
+
+    def with_model(self, model: Model) -> "Triage":
+        """The same rules, helped by what was learned from examples. The model may raise what the rules find, never lower
+        it; and where they are certain that a danger is not here and now, it has to be sure."""
+        helped = Triage(self.hazards, self._english, self._languages, self.directory)
+        helped._model = model
+        return helped
+
+    def concepts(self, text: str) -> Sequence[str]:
+        """What in a text the English rules have a word for: the signs that the model is trained with."""
+        return self._english.concepts(text)
 
     def assess(self, text: str, previous: str | None = None) -> Assessment:
         """What a text tells about danger. `previous` is what the same tenant wrote just before, if it was recent: people
@@ -72,9 +85,15 @@ class Triage:
         return self._languages.advice(language, hazard)
 
     def _assess(self, text: str) -> Assessment:
-        findings = self._english.findings(text)
+        findings, denied = self._english.examine(text)
         language, others = self._languages.read(text, english_found=bool(findings))
-        findings += others
+        findings = [*findings, *others]
+        ruled = self._ruled(findings, language)
+        suspicion = self._model.suspicion(text) if self._model else None
+        return ruled if suspicion is None else self._raised(ruled, suspicion, held=denied or bool(findings), text=text)
+
+    def _ruled(self, findings: list[Finding], language: str) -> Assessment:
+        """What the rules alone say."""
         if not findings:
             return NO_DANGER if language == "en" else replace(NO_DANGER, language=language)
         findings.sort(key=lambda finding: (-LEVELS.index(finding.level), self.hazards[finding.hazard].order))
@@ -85,14 +104,44 @@ class Triage:
             hazard=named.hazard,
             advice=True,
             evidence=_evidence(present),
-            advice_keys=(f"utter_advice_{named.hazard}", f"utter_advice_{named.hazard}_more"),
+            advice_keys=_advice_keys(named.hazard),
             sensitive=any(self.hazards[finding.hazard].sensitive for finding in present),
             language=language,
+        )
+
+    def _raised(self, ruled: Assessment, suspicion: Suspicion, *, held: bool, text: str) -> Assessment:
+        """What the rules say, raised where the model has reason to. `held`: the rules read a hazard that is denied, over,
+        told of others or only supposed."""
+        if ruled.urgency is Urgency.DANGER or suspicion.hazard not in self.hazards:
+            return ruled
+        to_life = suspicion.life >= 0
+        if ruled.urgency is Urgency.EMERGENCY:
+            level = Urgency.DANGER if to_life and suspicion.present >= 0 else Urgency.EMERGENCY
+        elif suspicion.sure or (suspicion.present >= 0 and not held):
+            level = Urgency.DANGER if to_life else Urgency.EMERGENCY
+        else:
+            level = Urgency.NONE
+        if level is ruled.urgency and (ruled.advice or not (suspicion.worth_advice or suspicion.present >= 0)):
+            return ruled
+        hazard = suspicion.hazard
+        model = self._model
+        return replace(
+            ruled,
+            urgency=level,
+            hazard=hazard,
+            advice=True,
+            evidence=tuple(dict.fromkeys((*ruled.evidence, *(model.evidence(text) if model else ()))))[:_MOST_EVIDENCE],
+            advice_keys=_advice_keys(hazard),
+            sensitive=ruled.sensitive or self.hazards[hazard].sensitive,
         )
 
     def _now_confirmed(self, before: Assessment, text: str) -> Assessment:
         level = max(self._english.levels(before.hazard), key=LEVELS.index, default="emergency")
         return replace(before, urgency=_URGENCY[level], evidence=(*before.evidence, text.strip()[:_QUOTED]))
+
+
+def _advice_keys(hazard: str) -> tuple[str, ...]:
+    return (f"utter_advice_{hazard}", f"utter_advice_{hazard}_more")
 
 
 def _evidence(findings: list[Finding]) -> tuple[str, ...]:

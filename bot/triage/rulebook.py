@@ -68,6 +68,10 @@ class Rulebook:
         self.telling: frozenset[str] = frozenset()
         """Every word that stands in a phrase of a sign."""
         self._vocabulary = Vocabulary()
+        self._names: dict[int, str] = {}
+        """Ids of concepts and cues by number, without the phrases that a sign quotes."""
+        self._last: tuple[str, Reading, dict[int, list[Span]]] = ("", read(""), {})
+        """The text read last: its concepts are asked for after its findings."""
 
     # --- building -------------------------------------------------------------------------------------------------
 
@@ -169,17 +173,25 @@ class Rulebook:
             {concept for sign in self._signs for concept in (*sign.unless, *sign.unless_anywhere)} - self._terms
         )
         self._vocabulary = vocabulary
+        self._names = {number: name for name, number in self._ids.items() if not name.startswith('"')}
         self.telling = frozenset(telling)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
+    def concepts(self, text: str) -> list[str]:
+        """The ids of everything in a text that the rules have a word for, turns of phrase among them, in order."""
+        _, found = self._read(text)
+        return sorted({self._names[number] for number in found if number in self._names})
+
     def findings(self, text: str) -> list[Finding]:
         """Every hazard that a text speaks of, in the order of the rules."""
-        reading = read(text, self._vocabulary.spelt, self._openers, self._joiners, self._subjects)
+        return self.examine(text)[0]
+
+    def examine(self, text: str) -> tuple[list[Finding], bool]:
+        """`findings`, and whether the text says of some hazard that it is not there ("no smell of gas")."""
+        reading, found = self._read(text)
         if not reading.words:
-            return []
-        found = self._vocabulary.find(reading.words)
-        self._find_numbers(reading.words, found)
+            return [], False
         present = found.keys()
         page = _Page(reading, found, self._cue_ids, self._reach, self._terms)
         findings: list[Finding] = []
@@ -202,7 +214,16 @@ class Rulebook:
                     break
             if best:
                 findings.append(best)
-        return findings
+        return findings, page.denied
+
+    def _read(self, text: str) -> tuple[Reading, dict[int, list[Span]]]:
+        last, reading, found = self._last
+        if last != text:
+            reading = read(text, self._vocabulary.spelt, self._openers, self._joiners, self._subjects)
+            found = self._vocabulary.find(reading.words)
+            self._find_numbers(reading.words, found)
+            self._last = text, reading, found
+        return reading, found
 
     def confirms(self, text: str) -> bool:
         """Whether a text says no more than "yes, now"."""
@@ -241,6 +262,8 @@ class _Page:
         self._cue_ids = cue_ids
         self._reach = reach
         self._negations = self._free_negations(terms)
+        self.denied = False
+        """Something was judged and found to be denied, or only told of others."""
 
     def judge(self, sign: Sign, match: Match) -> Finding | None:
         """What a match of a sign amounts to: the sign's level, advice only, or nothing."""
@@ -257,6 +280,7 @@ class _Page:
         words = " ".join(word for word in reading.typed[first : last + 1] if word)
         manner, because = self._manner(sign, first, last, match)
         if manner in ("negated", "reported"):
+            self.denied = True
             return None
         if manner:
             if manner in ("past", "over") and sign.level == "emergency":

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.dialogue import Classifier, Example, ModelError, training
-from bot.dialogue.features import Lexicon, features, load_lexicon, tokens
+from bot.dialogue import Classifier, Example
 from bot.dialogue.sources import Place
+from bot.learning import Model, ModelError, training
+from bot.learning.features import Lexicon, features, load_lexicon, tokens
 
 TEXTS = {
     "order": ["a pizza please", "I want to order", "pizza with ham", "can I order a big one", "order pizza now", "food"],
@@ -38,7 +39,9 @@ def classifier(model):
 
 @pytest.fixture(scope="session")
 def fitted():
-    return training.fit([features(example.text, LEXICON) for example in EXAMPLES], [e.intent for e in EXAMPLES])
+    counted = [features(example.text, LEXICON) for example in EXAMPLES]
+    vectoriser = training.vectorise(counted)
+    return vectoriser, training.fit(vectoriser, counted, np.array([example.intent for example in EXAMPLES]))
 
 
 UNSEEN = [
@@ -54,9 +57,10 @@ UNSEEN = [
 @pytest.mark.parametrize("text", [*UNSEEN, *[example.text for example in EXAMPLES]])
 def test_serving_gives_the_probabilities_of_the_library(classifier, fitted, model, text):
     temperature = json.loads(model.with_suffix(".json").read_text())["temperature"]
-    scores = fitted.decision_function([features(text, LEXICON)])[0] / temperature
+    vectoriser, linear = fitted
+    scores = linear.decision_function(vectoriser.transform([features(text, LEXICON)]))[0] / temperature
     expected = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
-    assert list(fitted.classes_) == list(classifier.intents)
+    assert list(linear.classes_) == list(classifier.intents)
     np.testing.assert_allclose(classifier.chances(text), expected, atol=1e-5)
 
 
@@ -77,7 +81,7 @@ def test_doubt_is_out_of_scope_and_keeps_its_ranking(model):
     description = json.loads(model.with_suffix(".json").read_text())
     with np.load(model) as stored:
         arrays = dict(stored)
-    doubtful = Classifier(arrays, description | {"threshold": 0.999}, LEXICON)
+    doubtful = Classifier(Model(arrays, description | {"threshold": 0.999}, LEXICON))
     understanding = doubtful.classify("I want to order")
     assert understanding.intent == "out_of_scope"
     assert understanding.ranking[0][0] == "order"

@@ -1,7 +1,7 @@
 """From a text to counted features: the one function that training and serving share, so that they cannot drift apart.
 
-Three blocks: words and pairs of words, letters within words, and the concepts of the lexicons (`concept` features let
-the Scots or misspelt word that no example used count as the plain one that many did).
+Four blocks: words and pairs of words, letters within words, the concepts of the lexicons (they let the Scots or misspelt
+word that no example used count as the plain one that many did), and the signs, which are the concepts of triage's rules.
 """
 
 import re
@@ -12,12 +12,12 @@ from typing import Final
 
 import yaml
 
-from bot.dialogue.errors import ModelError
+from bot.learning.errors import ModelError
 
-BLOCKS: Final = ("words", "letters", "concepts")
+BLOCKS: Final = ("words", "letters", "concepts", "signs")
 """The blocks of features, each scaled by itself before they are joined."""
 
-WEIGHTS: Final[Mapping[str, float]] = {"words": 1.0, "letters": 1.0, "concepts": 0.5}
+WEIGHTS: Final[Mapping[str, float]] = {"words": 1.0, "letters": 1.0, "concepts": 0.5, "signs": 0.7}
 """The length that each block is scaled to. Concepts are few, so that each would weigh too much at full length."""
 
 _APOSTROPHES: Final = re.compile("[’‘`´ʼ']")
@@ -56,11 +56,12 @@ def tokens(text: str) -> list[str]:
 
 def word_features(words: Sequence[str]) -> list[str]:
     """Word stems and pairs of neighbours, with the ends of the text marked."""
-    words = [_stem(word) for word in words]
+    words = [stem(word) for word in words]
     return [*words, *(f"{one} {other}" for one, other in zip(("<", *words), (*words, ">"), strict=True))]
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A word without its ending, roughly."""
     for suffix in _STEM_SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= 3:
             return word[: -len(suffix)]
@@ -171,7 +172,15 @@ def concept_features(concepts: Sequence[str]) -> list[str]:
     return [*present, *(f"{one}&{other}" for at, one in enumerate(present) for other in present[at + 1 :])]
 
 
-def features(text: str, lexicon: Lexicon) -> tuple[list[str], list[str], list[str]]:
-    """The features of a text by block (see `BLOCKS`), each as often as it occurs."""
+def features(
+    text: str, lexicon: Lexicon, signs: Sequence[str] = ()
+) -> tuple[list[str], list[str], list[str], list[str]]:
+    """The features of a text by block (see `BLOCKS`), each as often as it occurs. `signs` are the concepts that triage
+    found in it."""
     words = tokens(text)
-    return word_features(words), letter_features(words), concept_features(lexicon.find(words))
+    return (
+        word_features(words),
+        letter_features(words),
+        concept_features(lexicon.find(words)),
+        concept_features(signs),
+    )
