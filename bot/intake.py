@@ -20,7 +20,9 @@ from bot import faults
 from bot.desk import case as cases
 from bot.desk import contact as contacts
 from bot.desk import conversation as desk
+from bot.desk import handover as handovers
 from bot.desk import task as tasks
+from bot.desk import watch
 from bot.desk.office import Office
 from bot.dialogue import active_form
 from bot.messages import (
@@ -174,6 +176,8 @@ class _Arrival:
         emergency = self._warn(assessment) if assessment.advice else None
         if self.inbound.keyword is not None and not assessment.advice:
             self._obey(self.inbound.keyword)
+        elif (value := self._choice()) is not None and value.startswith(handovers.ANSWER_VALUE):
+            self._answer(value)
         elif self.conversation.owner != Owner.BOT:
             return
         elif self.inbound.content is Content.UNSUPPORTED:
@@ -184,6 +188,8 @@ class _Arrival:
             self._look("photo_or_voice_note")
         else:
             self._converse(emergency)
+        if self.conversation.hazard and active_form(self.conversation.dialogue) == "emergency_form":
+            watch.watch_silence(self.session, self.office, self.conversation, now=self.now)
 
     # --- danger
 
@@ -246,7 +252,10 @@ class _Arrival:
         if assessment.urgency not in {Urgency.DANGER, Urgency.EMERGENCY}:
             return None
         if again and before.get("case"):
-            return self.session.get(Case, before["case"])
+            known = self.session.get(Case, before["case"])
+            if known is not None:
+                handovers.heard_danger_again(self.session, self.office, self.conversation, known, now=self.now)
+            return known
         case = cases.open_emergency(
             self.session, self.office, self.conversation, assessment, self.inbound.text, now=self.now
         )
@@ -274,6 +283,19 @@ class _Arrival:
                 self._greet()
         else:
             self._say([Say("utter_help_keyword")])
+
+    def _answer(self, value: str) -> None:
+        """What the tenant chose is about an emergency that was handed over (`desk.watch`), whoever answers the conversation."""
+        before = _copy(self.conversation)
+        try:
+            with self.session.begin_nested():
+                says = watch.answer(self.session, self.office, self.conversation, value, now=self.now)
+                if says:
+                    self._say(says)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the tenant is answered and a person looks
+            _restore(self.conversation, before)
+            self._alarm("could_not_process", error)
+            self._say([Say("utter_holding")])
 
     def _alarm(self, kind: str, error: Exception) -> None:
         """Something of ours failed: say so in the log and put the conversation before a person."""

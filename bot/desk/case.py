@@ -12,7 +12,7 @@ from sqlmodel import Session, select
 from bot import references
 from bot.desk import clock as clocks
 from bot.desk import handover as handovers
-from bot.desk import reach
+from bot.desk import reach, watch
 from bot.desk import task as tasks
 from bot.desk.clock import PROGRESS_UPDATE
 from bot.desk.conversation import NotAllowed, record, say_keys
@@ -112,6 +112,8 @@ def add_to_case(
     case.details = case.details | dict(asked.details) | {"added": added}
     session.add(case)
     record(session, office, "case_added_to", case.id, actor="tenant", now=now, fields=sorted(asked.details))
+    if case.priority == "emergency" or case.category == "safeguarding":
+        watch.news(session, office, case, now=now)
     return case
 
 

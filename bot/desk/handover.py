@@ -434,7 +434,7 @@ def stand_down(
         settle(session, handover, kind, "stood_down", now=now)
     _end_alarms(session, office, handover, staff, now=now)
     label = office.wording.label("answer", "disagree")
-    choice = Choice(label, f"{ANSWER_VALUE}disagree:{case.reference}")
+    choice = Choice(label, f"{ANSWER_VALUE}{case.reference}:disagree")
     if priority is None:
         why = Say("utter_handover_stood_down", {"reference": case.reference, "reason": reason}, (choice,))
     else:

@@ -19,7 +19,6 @@ from bot.store.tables import Case, Conversation, FollowUp, Handover, HandoverAtt
 
 NEWS_AFTER: Final = timedelta(seconds=20)
 """Answers that come in quick succession are passed on together."""
-ANSWER_VALUE: Final = handovers.ANSWER_VALUE
 
 
 def watch_advice(
@@ -105,8 +104,8 @@ def _ask_whether_somebody_came(
         return
     done(session, look, "asked", now=now)
     choices = tuple(
-        Choice(office.wording.label("answer", label), f"{ANSWER_VALUE}{value}:{case.reference}")
-        for label, value in (("yes", "came"), ("no", "not_came"))
+        Choice(office.wording.label("answer", each), f"{handovers.ANSWER_VALUE}{case.reference}:{each}")
+        for each in ("yes", "no")
     )
     asking = Say("utter_handover_somebody_came", {"reference": case.reference}, choices)
     tell(session, office, handover, [asking], now=now, once=f"somebody_came:{look.id}")
@@ -114,16 +113,15 @@ def _ask_whether_somebody_came(
 
 def answer(session: Session, office: Office, conversation: Conversation, value: str, *, now: datetime) -> list[Say]:
     """The tenant chose one of our answers (`ANSWER_VALUE`): carry it out, and return what to say."""
-    _, _, rest = value.partition(ANSWER_VALUE)
-    said, _, reference = rest.partition(":")
+    reference, _, said = value.removeprefix(handovers.ANSWER_VALUE).rpartition(":")
     case = session.exec(select(Case).where(Case.reference == reference)).first()
     handover = of_case(session, case.id) if case is not None else None
     if handover is None or case is None or case.contact_id != conversation.contact_id:
         return []
-    if said == "came":
+    if said == "yes":
         attended(session, office, handover, actor="tenant", now=now)
         return [Say("utter_handover_came_yes")]
-    if said == "not_came":
+    if said == "no":
         settle(session, handover, "somebody_came", "nobody_came", now=now)
         if handover.state == HandoverState.TAKEN and handover.taken_rung is not None:
             notify(session, office, handover, "notice", "notice_nobody_came", now=now)

@@ -44,7 +44,7 @@ def match_choice(text: str, offered: Sequence[Choice]) -> str | None:
             return choice.value
     for words, values in ((_YES, _AFFIRMATIVE), (_NO, _NEGATIVE)):
         if said in words:
-            meant = [choice.value for choice in offered if choice.value in values]
+            meant = [choice.value for choice in offered if choice.value.rpartition(":")[2] in values]
             return meant[0] if len(meant) == 1 else None
     begins = [choice.value for choice in offered if f"{_plain(choice.label)} ".startswith(f"{said} ")]
     return begins[0] if len(begins) == 1 and len(said) > 2 else None
