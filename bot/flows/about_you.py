@@ -37,10 +37,11 @@ def phone_in_words(heard: Heard) -> str | None:
 
 
 def words(slot: str, *, may_ask: bool = False, asked_back: bool = True) -> Question:
-    """A question that wants the tenant's own words, whatever they are."""
+    """A question that wants the tenant's own words, whatever they are: but "yes" does not say when or where."""
 
     def read(heard: Heard) -> Found | None:
-        return {slot: heard.text} if heard.text and not slots.skips(heard.text) else None
+        empty = not heard.text or slots.skips(heard.text) or slots.is_bare_yes(heard.text)
+        return None if empty else {slot: heard.text}
 
     return Question(slot, read, free=True, optional=True, may_ask=may_ask, asked_back=asked_back)
 

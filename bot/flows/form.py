@@ -213,7 +213,9 @@ class Flow(FormValidationAction):
             return False
         length = slots.words_in(heard.text)
         if heard.intent in _SMALL_TALK:
-            return heard.confidence >= _SURE_ENOUGH and (answer is None or question.free) and length <= 3
+            if question.free:
+                return slots.is_small_talk(heard.text)
+            return answer is None and heard.confidence >= _SURE_ENOUGH and length <= 3
         if heard.intent not in _DIGRESSIONS:
             return False
         if question.free:

@@ -128,6 +128,13 @@ _ADDS: Final = re.compile(
     re.IGNORECASE,
 )
 
+_SMALL_TALK: Final = frozenset({
+    "hi", "hiya", "hello", "hullo", "hey", "heya", "yo", "alright", "aye", "good", "morning", "mornin", "afternoon", "evening",
+    "there", "again", "thanks", "thank", "thankyou", "thx", "ty", "ta", "cheers", "you", "so", "very", "much", "many", "a",
+    "lot", "pal", "mate", "bye", "goodbye", "cheerio", "night", "goodnight", "see", "ya", "please",
+})  # fmt: skip
+_BARE_YES: Final = frozenset({"yes", "yep", "yeah", "yup", "aye", "ay", "ok", "okay", "sure", "y"})
+
 
 def tidy(text: str) -> str:
     """`text` on one line, its quotes and dashes plain."""
@@ -142,6 +149,16 @@ def words_in(text: str) -> int:
 def only_words(text: str, words: frozenset[str]) -> bool:
     """Whether `text` is made of nothing but `words`."""
     return all(word in words for word in re.findall(r"\w+", text.casefold()))
+
+
+def is_small_talk(text: str) -> bool:
+    """Whether `text` is a greeting or a thank-you and nothing besides: "good morning", but not "any morning"."""
+    return bool(text.strip()) and only_words(text, _SMALL_TALK)
+
+
+def is_bare_yes(text: str) -> bool:
+    """Whether `text` is "yes" and nothing besides."""
+    return bool(text.strip()) and only_words(text, _BARE_YES)
 
 
 def yes_no(text: str) -> str | None:

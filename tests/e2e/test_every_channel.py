@@ -38,8 +38,7 @@ async def speak(request: pytest.FixtureRequest, world: World, chat: Chat) -> Spe
             answer = await world.twilio.text_in(number, words, whatsapp=request.param == "whatsapp")
             assert answer.status == 200
             await world.doorstep.outbox.deliver_due()
-            address = f"whatsapp:{number}" if request.param == "whatsapp" else number
-            bodies = [each.body for each in world.twilio.sent_to(address)]
+            bodies = [each.body for each in world.twilio.sent_to(number)]
             heard, new = len(bodies), bodies[heard:]
             return new
 
