@@ -33,7 +33,7 @@ from bot.outbox import Outbox
 from bot.promises import Promises
 from bot.settings import Settings
 from bot.sla import Policy, load_policy
-from bot.store import Store, open_store, schema
+from bot.store import Store, open_store, schema, seals
 from bot.store.tables import Message
 from bot.triage import Triage
 from bot.understanding import load_understanding
@@ -48,6 +48,7 @@ _SWEEP_EVERY: Final = 1.0
 """Seconds between looks for what is due: retries, and what a crash or another process left."""
 _PROMISES_EVERY: Final = 5.0
 _UNSEEN_EVERY: Final = 30.0
+_SEAL_EVERY: Final = 600.0
 
 
 @dataclass
@@ -113,7 +114,13 @@ class Doorstep:
             Periodic("handover", _SWEEP_EVERY, self.handovers.climb),
             Periodic("promises", _PROMISES_EVERY, self.promises.sweep),
             Periodic("unseen", _UNSEEN_EVERY, self.promises.carry_on_unseen),
+            Periodic("seal", _SEAL_EVERY, self.seal),
         ]
+
+    async def seal(self) -> int:
+        """Seal what has happened since the last time into the chain over all events. How many events there were."""
+        now = self.wall_clock.now()
+        return await self.store.run(lambda session: seals.seal(session, now=now))
 
     async def _sweep(self) -> None:
         self.outbox.nudge()
