@@ -118,7 +118,8 @@ def _start(
 ) -> Clock | None:  # fmt: skip
     clock = Clock(
         id=office.id(), case_id=case.id, commitment=promise.commitment, policy_version_id=version,
-        started_at=promise.received if extends is None else now, deemed_at=promise.deemed_received, due_at=promise.due,
+        started_at=promise.received if extends is None else max(now, extends.started_at + timedelta.resolution),
+        deemed_at=promise.deemed_received, due_at=promise.due,
         planned_at=promise.planned, warn_from=promise.warn_from,
         met_by=office.policy.commitments[promise.commitment].met_by, extends_id=extends.id if extends else None,
     )  # fmt: skip
@@ -340,9 +341,10 @@ def _nothing_more_to_do(session: Session, clock: Clock, *, now: datetime) -> Non
 def _news(session: Session, office: Office, message: Message, *, now: datetime) -> None:
     """A person wrote to the tenant about the case: that is an update, and the next is due so long after it."""
     assert message.case_id is not None
+    noted = select(Clock.id).where(Clock.commitment == PROGRESS_UPDATE, Clock.met_message_id == message.id)
     running = running_update(session, message.case_id)
     case = session.get_one(Case, message.case_id)
-    if running is None or case.state != "open":
+    if running is None or case.state != "open" or session.exec(noted.where(Clock.case_id == case.id)).first():
         return
     _met(session, office, running, at=now, actor="staff", now=now, message=message)
     next_update(session, office, case, since=now, now=now)
@@ -408,14 +410,16 @@ def extend(
     rule = commitment_of(session, office, clock)
     if staff.role not in {"manager", "administrator"}:
         raise NotAllowed("A manager has to approve a later date.")
-    if clock.state != _RUNNING or clock.extends_id is not None:
+    if clock.state != _RUNNING or (clock.extends_id is not None and not rule.extension_agreed):
         raise NotAllowed("Only a clock that runs, and has not been extended yet, can be given a later date.")
     policy = policy_of(session, office, clock)
-    proof = policy.explain(clock.commitment, clock.started_at)
     if rule.extension_agreed:
         if until is None or until <= clock.due_at:
             raise NotAllowed("Say until when: a date after the present one, agreed with the tenant.")
-        proof = _agreed(proof, until)
+        proof = replace(
+            policy.explain(clock.commitment, clock.started_at), due=until, planned=until,
+            warn_from=until - (until - clock.due_at) / 5,
+        )  # fmt: skip
     else:
         try:
             proof = policy.explain(clock.commitment, clock.started_at, extended=True)
@@ -454,10 +458,6 @@ def _given(reason: str) -> str:
     return reason.strip()
 
 
-def _agreed(proof: Explanation, until: datetime) -> Explanation:
-    return replace(proof, due=until, planned=until, warn_from=until - (until - proof.due) / 5)
-
-
 def _stood_still(session: Session, office: Office, clock: Clock, since: datetime, now: datetime) -> timedelta:
     rule, policy = commitment_of(session, office, clock), policy_of(session, office, clock)
     if rule.mode in _ELAPSED:
@@ -486,6 +486,8 @@ def why(session: Session, office: Office, clock: Clock) -> Explanation:
     policy = policy_of(session, office, clock)
     if clock.extends_id is not None:
         first = session.get_one(Clock, clock.extends_id)
+        while first.extends_id is not None:
+            first = session.get_one(Clock, first.extends_id)
         rule = policy.commitment(clock.commitment)
         proof = policy.explain(clock.commitment, first.started_at, extended=not rule.extension_agreed)
         told = f"The first date was {office.day_in_words(first.due_at, clock.started_at)}; it was extended: {first.reason}."

@@ -1,24 +1,23 @@
 """An association with a real database and a clock moved by hand; messages are taken off the outbox by hand as well."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, SQLModel, select
 
-from bot.channels import Blocked, PermanentFailure
+from bot.channels import PermanentFailure
 from bot.desk import case as cases
 from bot.desk import conversation as desk
 from bot.desk.office import Office
 from bot.messages import ChannelName, DeliveryState, OpenCase, Outbound, Receipt
 from bot.outbox import Outbox
 from bot.promises import Promises
-from bot.sla import load_policy
+from bot.sla import Policy, load_policy
 from bot.store import Store, conversations
-from bot.store.tables import Address, Case, Clock, Contact, Conversation, Message, Staff, Task
+from bot.store.tables import Address, Case, Clock, Contact, Message, Staff, Task
 from bot.wallclock import HandClock
 from bot.wording import Wording, load_responses
 
@@ -46,8 +45,8 @@ class Line:
         self.sent.append(message)
         return f"{self.name}-{message.id}"
 
-    async def find_sent(self, _message: Outbound) -> str | None:
-        return None
+    async def find_sent(self, message: Outbound) -> str | None:
+        return f"{self.name}-{message.id}" if any(each.id == message.id for each in self.sent) else None
 
     async def close(self) -> None: ...
 
@@ -55,15 +54,18 @@ class Line:
 class House:
     """The desk, the outbox and the sweep over one store."""
 
-    def __init__(self, store: Store, policy: str = "berwickshire", start: datetime = MONDAY, seed: int = 5) -> None:
+    def __init__(
+        self, store: Store, policy: str | Policy = "berwickshire", start: datetime = MONDAY, seed: int = 5
+    ) -> None:
         self.clock = HandClock(start, seed=seed)
         self.store = store
-        self.office = Office(load_policy(policy), Wording(WORDS), self.clock, {"gas": "0800 111 999", "emergency": "999"})
+        loaded = load_policy(policy) if isinstance(policy, str) else policy
+        self.office = Office(loaded, Wording(WORDS), self.clock, {"gas": "0800 111 999", "emergency": "999"})
         self.lines = {name: Line(name) for name in (ChannelName.SMS, ChannelName.TELEGRAM, ChannelName.WEB)}
         self.outbox = Outbox(store, self.office, self.lines, self.clock)  # type: ignore[arg-type]
         self.promises = self.sweeper()
         self.staff = Staff(
-            id=self.office.id(), email="a@example.org", name="Ann Example", job_title="Repairs officer", team="Repairs",
+            id="a" * 32, email="a@example.org", name="Ann Example", job_title="Repairs officer", team="Repairs",
             role="manager", created_at=start,
         )  # fmt: skip
         store.run_now(lambda session: session.merge(self.staff))
@@ -103,7 +105,9 @@ class House:
         """The person of a case can be reached here as well."""
         await self.run(
             lambda session: session.add(
-                Address(id=self.office.id(), contact_id=case.contact_id, channel=channel, value=address, created_at=self.now)
+                Address(
+                    id=self.office.id(), contact_id=case.contact_id, channel=channel, value=address, created_at=self.now
+                )
             )
         )
 
@@ -125,14 +129,11 @@ class House:
                     Receipt(ChannelName(message.channel), message.provider_id, DeliveryState.DELIVERED)
                 )
 
-    async def until(self, *when: int, step: timedelta = timedelta(minutes=30)) -> None:
-        """Let time pass, sweeping and delivering on the way, until a local date and time of 2026 (or `year` first)."""
-        year, *rest = when if when[0] > 31 else (2026, *when)
-        await self.until_instant(datetime(year, *rest, tzinfo=UTC), step=step)
-
-    async def until_instant(self, instant: datetime, *, step: timedelta = timedelta(minutes=30)) -> None:
+    async def until_instant(self, instant: datetime, *, step: timedelta = timedelta(hours=12)) -> None:
+        """Let time pass, from one thing that is due to the next and in steps, sweeping and delivering on the way."""
         while self.now < instant:
-            self.clock.advance(min(step, instant - self.now))
+            due = [each.act_at for each in await self.rows(Clock) if each.act_at is not None and each.act_at > self.now]
+            self.clock.move_to(min([self.now + step, instant, *due]))
             await self.beat()
 
     async def beat(self) -> None:
@@ -154,6 +155,3 @@ class House:
 
     async def tasks(self, *kinds: str) -> list[Task]:
         return [each for each in await self.rows(Task) if each.kind in kinds and each.done_at is None]
-
-
-__all__ = ["MONDAY", "PHONE", "Blocked", "Case", "Conversation", "House", "Line", "asyncio", "col"]
