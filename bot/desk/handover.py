@@ -21,7 +21,7 @@ from bot.desk import task as tasks
 from bot.desk.brief import emergency_clock, is_in_confidence
 from bot.desk.conversation import NotAllowed, record, say_keys
 from bot.desk.follow_up import expect, settle
-from bot.desk.notice import CONSOLE, Reachable, came_to, notify, rung_name
+from bot.desk.notice import CONSOLE, Reachable, came_to, next_number, notify, rung_name
 from bot.desk.office import Office
 from bot.messages import Choice, Say
 from bot.store import conversations
@@ -221,7 +221,7 @@ def ended(
     newest = session.exec(
         select(HandoverAttempt.id)
         .where(HandoverAttempt.handover_id == handover.id, HandoverAttempt.purpose == "alert")
-        .order_by(col(HandoverAttempt.id).desc())
+        .order_by(col(HandoverAttempt.n).desc())
     ).first()
     if handover.state == _WAITING and newest == attempt.id and handover.step > 0:
         _wait(handover, reachable, at_once=True, now=now)
@@ -271,7 +271,7 @@ def _attempt(
     session: Session, office: Office, handover: Handover, route: str, state: str, *, now: datetime
 ) -> HandoverAttempt:
     attempt = HandoverAttempt(
-        id=office.id(), handover_id=handover.id, lap=handover.lap, rung=handover.rung,
+        id=office.id(), handover_id=handover.id, n=next_number(session, handover.id), lap=handover.lap, rung=handover.rung,
         rung_name=rung_name(office, handover.rung), route=route, state=state, at=now,
         ended_at=now if state == "no_route" else None,
     )  # fmt: skip
@@ -561,7 +561,7 @@ def attempts(session: Session, handover_id: str) -> list[HandoverAttempt]:
     """Everything that was tried, in order."""
     return list(
         session.exec(
-            select(HandoverAttempt).where(HandoverAttempt.handover_id == handover_id).order_by(col(HandoverAttempt.id))
+            select(HandoverAttempt).where(HandoverAttempt.handover_id == handover_id).order_by(col(HandoverAttempt.n))
         )
     )
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from bot.desk.office import Office
 from bot.store.tables import Handover, HandoverAttempt
@@ -31,15 +30,13 @@ def notify(
     whose = rung if rung is not None else handover.taken_rung
     assert whose is not None, "nobody on the ladder has it"
     attempt = HandoverAttempt(
-        id=office.id(), handover_id=handover.id, purpose=purpose, lap=handover.lap, rung=whose,
-        rung_name=rung_name(office, whose), route=route, says=says, state="queued", at=now, due_at=due_at or now, once=once,
+        id=office.id(), handover_id=handover.id, n=next_number(session, handover.id), purpose=purpose, lap=handover.lap,
+        rung=whose, rung_name=rung_name(office, whose), route=route, says=says, state="queued", at=now, due_at=due_at or now, once=once,
     )  # fmt: skip
-    try:
-        with session.begin_nested():
-            session.add(attempt)
-            session.flush()
-    except IntegrityError:
+    if once is not None and session.exec(select(HandoverAttempt.id).where(HandoverAttempt.once == once)).first():
         return None
+    session.add(attempt)
+    session.flush()
     return attempt
 
 
@@ -89,6 +86,14 @@ def routes_for(reachable: Reachable, rung: int) -> Sequence[str]:
     """How a rung is told something: in writing where that is possible."""
     known = reachable[rung] if 0 <= rung < len(reachable) else ()
     return [route for route in _IN_THIS_ORDER if route in known]
+
+
+def next_number(session: Session, handover_id: str) -> int:
+    """The place of the handover's next attempt; its row stays locked, so that two at once do not get the same."""
+    session.flush()
+    session.exec(select(Handover.id).where(Handover.id == handover_id).with_for_update()).one()
+    last = session.exec(select(func.max(HandoverAttempt.n)).where(HandoverAttempt.handover_id == handover_id)).one()
+    return (last or 0) + 1
 
 
 def rung_name(office: Office, rung: int) -> str:

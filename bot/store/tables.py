@@ -503,11 +503,14 @@ class HandoverAttempt(SQLModel, table=True):
 
     __tablename__ = "handover_attempt"
     __table_args__ = (
+        Index("uq_handover_attempt_n", "handover_id", "n", unique=True),
         Index("ix_handover_attempt_due", "due_at", sqlite_where=text("due_at IS NOT NULL"),
               postgresql_where=text("due_at IS NOT NULL")),
     )  # fmt: skip
     id: str = _id()
-    handover_id: str = Field(foreign_key="handover.id", index=True)
+    handover_id: str = Field(foreign_key="handover.id")
+    n: int
+    """Its place among the handover's attempts, counted from 1."""
     purpose: str = "alert"
     """`alert`: take this; `confirm`, `notice` and `update` go to whoever took it."""
     lap: int = 1

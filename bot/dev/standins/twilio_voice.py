@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from aiohttp import web
 
-from bot.dev.standins import Now, drop_connection
+from bot.dev.standins import Faults, Now, drop_connection
 from bot.dev.standins.twilio import _NUMBER, TwilioStandIn, _error
 from bot.settings import Settings
 
@@ -66,6 +66,8 @@ class TwilioVoiceStandIn(TwilioStandIn):
         self.calls: list[TwilioCall] = []
         self.call_requests = 0
         """How many calls the bot has tried to make, refused ones included."""
+        self.call_faults = Faults()
+        """What goes wrong with the next requests for a call."""
         self.behaviours: dict[str, deque[Behaviour]] = {}
         self.usually: dict[str, Behaviour] = {}
         """What becomes of calls for which nothing else was said; else nobody answers."""
@@ -93,6 +95,7 @@ class TwilioVoiceStandIn(TwilioStandIn):
         for task in self._talking:
             task.cancel()
         await asyncio.gather(*self._talking, return_exceptions=True)
+        self.call_faults.release()
         await super().close()
 
     # --- what happens in a call
@@ -167,7 +170,7 @@ class TwilioVoiceStandIn(TwilioStandIn):
             return refusal
         self.call_requests += 1
         fields = {name: str(value) for name, value in (await request.post()).items()}
-        fault = self.faults.take()
+        fault = self.call_faults.take()
         if fault is not None and fault.status is not None:
             return _error(fault.code or fault.status, status=fault.status, fault=fault)
         if not _NUMBER.fullmatch(fields.get("To", "")):
@@ -188,7 +191,7 @@ class TwilioVoiceStandIn(TwilioStandIn):
             talking.add_done_callback(self._talking.discard)
         if fault is not None:
             if fault.held:
-                await self.faults.hold()
+                await self.call_faults.hold()
             return drop_connection(request)
         return web.json_response(self._call_shape(call), status=201)
 

@@ -47,6 +47,7 @@ def upgrade() -> None:
         "handover_attempt",
         sa.Column("id", sa.String(length=32), primary_key=True),
         sa.Column("handover_id", sa.String(), sa.ForeignKey("handover.id"), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
         sa.Column("purpose", sa.String(), nullable=False),
         sa.Column("lap", sa.Integer(), nullable=False),
         sa.Column("rung", sa.Integer(), nullable=False),
@@ -61,7 +62,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String()),
         sa.Column("once", sa.String(), unique=True),
     )
-    op.create_index("ix_handover_attempt_handover_id", "handover_attempt", ["handover_id"])
+    op.create_index("uq_handover_attempt_n", "handover_attempt", ["handover_id", "n"], unique=True)
     _index("ix_handover_attempt_due", "handover_attempt", ["due_at"], "due_at IS NOT NULL")
     op.create_table(
         "follow_up",
