@@ -38,8 +38,9 @@ check: setup  ## Formatting, lint, types, layers, data, unit and contract tests:
 fix: setup  ## Format, and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-bench: setup  ## Messages a second, CPU and latency beside a bare floor, in one run
+bench: setup  ## Messages a second beside a bare floor; a sweep over few and many open promises
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.sweep
 
 nlu: setup  ## How well messages are understood, on messages never trained on
 	@$(BIN)/python -m bench.understanding
