@@ -146,6 +146,7 @@ async def world(tmp_path: Path, starting_at: datetime, policy: str, knowledge: K
     runner = web.AppRunner(doorstep.application(work=False), access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
+    await telegram.until_webhook()
     async with aiohttp.ClientSession() as http:
         yield World(doorstep, base, clock, twilio, telegram, http)
     await runner.cleanup()

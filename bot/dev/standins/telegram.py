@@ -57,6 +57,7 @@ class TelegramStandIn:
         self._message_id = int(now().timestamp()) % 1_000_000_000
         self._changed = asyncio.Condition()
         self._session: aiohttp.ClientSession | None = None
+        self._bringing: asyncio.Task[None] | None = None
         self.messages: list[TelegramMessage] = []
         """Everything said in any chat, oldest first."""
         self.updates: dict[int, dict[str, Any]] = {}
@@ -115,6 +116,9 @@ class TelegramStandIn:
 
     async def close(self) -> None:
         self.faults.release()
+        if self._bringing is not None:
+            self._bringing.cancel()
+            await asyncio.gather(self._bringing, return_exceptions=True)
         await self.server.close()
         if self._session is not None:
             await self._session.close()
@@ -218,6 +222,11 @@ class TelegramStandIn:
             await self._changed.wait_for(lambda: len(self.sent_to(chat)) >= count)
         return self.sent_to(chat)
 
+    async def until_webhook(self, within: float = 10.0) -> None:
+        """Return once the bot has said where it can be called."""
+        async with asyncio.timeout(within), self._changed:
+            await self._changed.wait_for(lambda: bool(self.webhook))
+
     async def until_fetched(self, within: float = 10.0) -> None:
         """Wait until the bot has fetched and confirmed every waiting update; raises TimeoutError."""
         async with asyncio.timeout(within), self._changed:
@@ -247,7 +256,17 @@ class TelegramStandIn:
 
     async def _set_webhook(self, request: web.Request, given: dict[str, Any]) -> web.Response:
         self.webhook = given if given.get("url") else {}
+        async with self._changed:
+            self._changed.notify_all()
+        if self.webhook and self.waiting:
+            self._bringing = asyncio.create_task(self._bring_waiting())
         return _yes(True)
+
+    async def _bring_waiting(self) -> None:
+        """What came while there was no webhook is brought once there is one, as Telegram does."""
+        waiting, self.waiting = self.waiting, []
+        for update in waiting:
+            await self.call(json.dumps(update).encode())
 
     async def _delete_webhook(self, request: web.Request, given: dict[str, Any]) -> web.Response:
         self.webhook = {}
