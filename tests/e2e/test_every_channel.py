@@ -103,7 +103,7 @@ async def test_a_case_is_opened_and_acknowledged(
 
 
 async def test_telegrams_buttons_are_pressed_and_an_old_one_fails_politely(world: World) -> None:
-    for words in (*REPAIR, "mornings"):
+    for words in (*REPAIR, "07700 900123", "mornings"):
         await world.telegram.text_in(CHAT, words)
         await world.doorstep.outbox.deliver_due()
     readback = world.telegram.sent_to(CHAT)[-1]
