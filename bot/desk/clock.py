@@ -452,6 +452,18 @@ def end(session: Session, office: Office, clock: Clock, reason: str, *, actor: s
     )  # fmt: skip
 
 
+def revive(session: Session, office: Office, clock: Clock, *, actor: str, now: datetime) -> None:
+    """What was ended matters again, with the date that it had. Nothing else has become of it."""
+    if clock.state != ClockState.ENDED:
+        return
+    clock.state, clock.ended_at, clock.reason = _RUNNING, None, None
+    session.add(clock)
+    look(session, office, clock, now=now)
+    record(
+        session, office, "clock_revived", clock.id, actor=actor, now=now, commitment=clock.commitment, case=clock.case_id
+    )
+
+
 def _given(reason: str) -> str:
     if not reason.strip():
         raise NotAllowed("Give the reason in words: it is kept, and may have to be shown.")

@@ -27,6 +27,7 @@ from bot.messages import Choice, Say
 from bot.store import conversations
 from bot.store.tables import (
     Case,
+    ClockState,
     Conversation,
     Handover,
     HandoverAttempt,
@@ -46,7 +47,7 @@ ANSWER_VALUE: Final = "handover:"
 """How the values of choices begin whose answers are read here and not by the dialogue."""
 
 _ALARMS: Final = frozenset({"emergency", "safeguarding"})
-_WAITING = HandoverState.WAITING.value
+WAITING = HandoverState.WAITING.value
 CLOSED: Final = frozenset({HandoverState.STOOD_DOWN, HandoverState.GRANTED, HandoverState.REFUSED})
 _IN_CALL: Final = frozenset({"sending", "sent"})
 _PRIORITIES_BELOW: Final = ("urgent", "routine")
@@ -69,7 +70,7 @@ def start(session: Session, office: Office, conversation: Conversation, case: Ca
     known = of_case(session, case.id)
     if known is not None:
         return known
-    handover = _new(session, office, case, purpose="emergency", now=now)
+    handover = new(session, office, case, purpose="emergency", now=now)
     if office.policy.calendar.is_open(now):
         handover.rung, handover.rung_until = CONSOLE, now + _span(office, 0)
         handover.next_at = handover.rung_until
@@ -84,24 +85,7 @@ def start(session: Session, office: Office, conversation: Conversation, case: Ca
     return handover
 
 
-def ask_authority(
-    session: Session, office: Office, case: Case, question: str, staff: Staff, *, now: datetime
-) -> Handover:
-    """Ask those who may authorise, rung by rung, until one answers. Raises NotAllowed without a question, or with nobody to
-    ask."""
-    if not question.strip():
-        raise NotAllowed("Say what you need authority for.")
-    rungs = _rungs(office, "authority")
-    if not rungs:
-        raise NotAllowed("The policy names nobody who may authorise anything. Ring a manager.")
-    asked = _new(session, office, case, purpose="authority", now=now)
-    asked.rung, asked.question, asked.asked_by = rungs[0], question.strip(), staff.id
-    session.flush()
-    record(session, office, "authority_asked", asked.id, actor=staff.id, now=now, case=case.id)
-    return asked
-
-
-def _new(session: Session, office: Office, case: Case, *, purpose: str, now: datetime) -> Handover:
+def new(session: Session, office: Office, case: Case, *, purpose: str, now: datetime) -> Handover:
     while True:
         code = str(10 ** (CODE_LENGTH - 1) + office.wall_clock.randbits(32) % (9 * 10 ** (CODE_LENGTH - 1)))
         if by_code(session, code) is None:
@@ -155,7 +139,7 @@ def _next(
         # Whoever was asked has not taken it in their time: the tenant must not believe that they had.
         tell_not_taken(session, office, handover, "utter_handover_not_taken", now=now)
         _climb(session, office, handover, now=now)
-    rungs = _rungs(office, handover.purpose)
+    rungs = rungs_of(office, handover.purpose)
     for _ in rungs:
         routes = _routes(handover, reachable)
         if routes:
@@ -191,7 +175,7 @@ def attempted(
         came_to(session, office, reachable, attempt, state, now=now)
         return
     handover = locked(session, attempt.handover_id)
-    if handover.state != _WAITING or handover.rung != attempt.rung or handover.lap != attempt.lap:
+    if handover.state != WAITING or handover.rung != attempt.rung or handover.lap != attempt.lap:
         return
     handover.step += 1
     _wait(handover, reachable, at_once=attempt.state not in _IN_CALL | {"unknown", "delivered"}, now=now)
@@ -223,7 +207,7 @@ def ended(
         .where(HandoverAttempt.handover_id == handover.id, HandoverAttempt.purpose == "alert")
         .order_by(col(HandoverAttempt.n).desc())
     ).first()
-    if handover.state == _WAITING and newest == attempt.id and handover.step > 0:
+    if handover.state == WAITING and newest == attempt.id and handover.step > 0:
         _wait(handover, reachable, at_once=True, now=now)
         session.add(handover)
     return True
@@ -251,7 +235,7 @@ def _lost(session: Session, handover: Handover, *, now: datetime) -> None:
 
 
 def _climb(session: Session, office: Office, handover: Handover, *, now: datetime) -> None:
-    rungs = _rungs(office, handover.purpose)
+    rungs = rungs_of(office, handover.purpose)
     higher = [each for each in rungs if each > handover.rung]
     if not higher:
         handover.lap += 1
@@ -280,7 +264,7 @@ def _attempt(
     return attempt
 
 
-def _rungs(office: Office, purpose: str) -> list[int]:
+def rungs_of(office: Office, purpose: str) -> list[int]:
     return [index for index, rung in enumerate(office.policy.ladder) if purpose == "emergency" or rung.may_authorise]
 
 
@@ -304,7 +288,7 @@ def take(
 ) -> Took:  # fmt: skip
     """Somebody takes it: nobody is alerted any more, and the tenant is told who has it."""
     handover = locked(session, handover_id)
-    if handover.state != _WAITING:
+    if handover.state != WAITING:
         return Took.OVER if handover.state in CLOSED else Took.ALREADY
     handover.state, handover.next_at = HandoverState.TAKEN.value, None
     handover.taken_at, handover.taken_by, handover.how = now, by, how
@@ -338,7 +322,7 @@ def take_in_conversation(
 ) -> None:
     """A member of staff answers the conversation, or ticks its alarm off: they have its emergencies."""
     waiting = select(Handover.id).where(
-        Handover.conversation_id == conversation_id, Handover.state == _WAITING, Handover.purpose == "emergency"
+        Handover.conversation_id == conversation_id, Handover.state == WAITING, Handover.purpose == "emergency"
     )
     for handover_id in session.exec(waiting).all():
         take(session, office, handover_id, by=staff.name, how="console", now=now, staff=staff)
@@ -366,30 +350,6 @@ def made_safe(session: Session, office: Office, handover: Handover, *, actor: st
     record(session, office, "made_safe", case.id, actor=actor, now=now, handover=handover.id)
     if actor != "tenant":
         tell(session, office, handover, [Say("utter_handover_made_safe", {"reference": case.reference})], now=now)
-
-
-def answer_authority(
-    session: Session, office: Office, handover_id: str, *, granted: bool, by: str, how: str, now: datetime,
-    rung: int | None = None, note: str = "",
-) -> Took:  # fmt: skip
-    """A manager has answered: whoever asked is told by a task in the console."""
-    asked = locked(session, handover_id)
-    if asked.state != _WAITING:
-        return Took.ALREADY
-    state = HandoverState.GRANTED if granted else HandoverState.REFUSED
-    asked.state, asked.next_at, asked.taken_at, asked.taken_by, asked.how = state.value, None, now, by, how
-    asked.taken_rung, asked.reason = rung, note or None
-    session.add(asked)
-    conversation = conversations.load(session, asked.conversation_id)
-    assert conversation is not None, "a case has a conversation"
-    tasks.add(
-        session, office, conversation, f"authority_{state.value}", due_at=now + timedelta(minutes=15), now=now,
-        case_id=asked.case_id, detail=f"{by}: {asked.question}", urgent=True,
-    )  # fmt: skip
-    record(
-        session, office, f"authority_{state.value}", asked.id, actor="provider", now=now, how=how, case=asked.case_id
-    )
-    return Took.TAKEN
 
 
 # --- called off, begun again
@@ -460,11 +420,10 @@ def begin_again(
     """What was taken or called off has to be taken again: the ladder begins anew, and says why (`concern`)."""
     handover = locked(session, handover.id)
     case = session.get_one(Case, handover.case_id)
-    if handover.state == HandoverState.STOOD_DOWN and case.kind == "repair" and case.priority != "emergency":
-        case.priority = "emergency"
-        session.add(case)
-    if handover.state != _WAITING:
-        handover.state, handover.lap, handover.step = _WAITING, handover.lap + 1, 0
+    if handover.state == HandoverState.STOOD_DOWN:
+        _is_emergency_again(session, office, case, now=now)
+    if handover.state != WAITING:
+        handover.state, handover.lap, handover.step = WAITING, handover.lap + 1, 0
         handover.rung, handover.rung_until, handover.next_at = 0, None, now
         handover.taken_at = handover.taken_by = handover.taken_rung = handover.taken_staff_id = handover.how = None
         if office.policy.calendar.is_open(now):
@@ -475,6 +434,22 @@ def begin_again(
     session.add(handover)
     alarm(session, office, handover, concern, now=now, conversation=conversation)
     record(session, office, "handover_begun_again", handover.id, actor="tenant", now=now, concern=concern, case=case.id)
+
+
+def _is_emergency_again(session: Session, office: Office, case: Case, *, now: datetime) -> None:
+    """Undo a calling off: the clock of the emergency runs on, with the date that was promised first."""
+    if case.kind != "repair":
+        return
+    case.priority = "emergency"
+    session.add(case)
+    known = [each for each in clocks.of_case(session, case.id) if each.met_by == "attended"]
+    called_off = next((each for each in known if each.state == ClockState.ENDED), None)
+    if called_off is None:
+        return
+    for lesser in known:
+        if lesser.state == ClockState.RUNNING:
+            clocks.end(session, office, lesser, "It is an emergency again.", actor="tenant", now=now)
+    clocks.revive(session, office, called_off, actor="tenant", now=now)
 
 
 def watch_advice(
@@ -517,7 +492,7 @@ def alarm(
         conversations.save(session, own)
     if handover.state == HandoverState.TAKEN and handover.taken_rung is not None:
         notify(session, office, handover, "notice", f"notice_{concern}", now=now)
-    elif handover.state == _WAITING:
+    elif handover.state == WAITING:
         _worry(handover, concern)
     session.add(handover)
 

@@ -31,7 +31,8 @@ def notify(
     assert whose is not None, "nobody on the ladder has it"
     attempt = HandoverAttempt(
         id=office.id(), handover_id=handover.id, n=next_number(session, handover.id), purpose=purpose, lap=handover.lap,
-        rung=whose, rung_name=rung_name(office, whose), route=route, says=says, state="queued", at=now, due_at=due_at or now, once=once,
+        rung=whose, rung_name=rung_name(office, whose), route=route, says=says, state="queued", at=now,
+        due_at=due_at or now, once=once,
     )  # fmt: skip
     if once is not None and session.exec(select(HandoverAttempt.id).where(HandoverAttempt.once == once)).first():
         return None

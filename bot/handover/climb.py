@@ -14,7 +14,7 @@ from bot import faults
 from bot.channels import ChannelError, UnknownOutcome
 from bot.channels.line import Alert, Route
 from bot.channels.voice import Script
-from bot.desk import follow_up, notice, watch
+from bot.desk import authority, follow_up, notice, watch
 from bot.desk import handover as desk
 from bot.desk.brief import brief
 from bot.desk.handover import Took
@@ -236,7 +236,7 @@ class Handovers:
                 return Script(wording.speak(self._office, Say("utter_line_call_confirmed"), now), None), None
             name = self._office.policy.ladder[attempt.rung].name
             if handover.purpose == "authority":
-                took = desk.answer_authority(
+                took = authority.answer(
                     session,
                     self._office,
                     handover.id,
@@ -328,7 +328,7 @@ class Handovers:
         if handover.purpose == "authority":
             if bool(words & _YES) == bool(words & _NO):
                 return "what_was_that"
-            took = desk.answer_authority(
+            took = authority.answer(
                 session, self._office, handover.id, granted=bool(words & _YES), by=name, how="text", now=now, rung=rung
             )
             return "noted_answer" if took is Took.TAKEN else "is_over"

@@ -14,6 +14,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlmodel import Session
 
+from bot.desk import authority
 from bot.desk import handover as desk
 from bot.desk.brief import brief
 from bot.desk.office import Office
@@ -104,7 +105,7 @@ class Pages:
 
             def work(session: Session) -> str:
                 if does in {"agree", "refuse"}:
-                    desk.answer_authority(
+                    authority.answer(
                         session, self._office, subject.handover_id, granted=does == "agree", by=by, how="link", now=now,
                         rung=subject.rung,
                     )  # fmt: skip

@@ -154,10 +154,11 @@ class Night:
                 return
 
     async def pass_time(self, **by: float) -> None:
-        """Let time go by, half a minute at a time."""
+        """Let time go by, half a minute at a time, or five minutes where it is much."""
         until = self.clock.now() + timedelta(**by)
+        step = timedelta(seconds=30) if timedelta(**by) <= timedelta(minutes=31) else timedelta(minutes=5)
         while self.clock.now() < until:
-            self.clock.advance(min(timedelta(seconds=30), until - self.clock.now()))
+            self.clock.advance(min(step, until - self.clock.now()))
             await self.beat()
 
     async def rows(self, table: type[SQLModel]) -> list[Any]:
