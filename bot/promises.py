@@ -25,7 +25,8 @@ from bot.wallclock import WallClock
 
 log = logging.getLogger(__name__)
 
-PEOPLE_AT_ONCE: Final = 50
+PEOPLE_AT_ONCE: Final = 8
+"""On SQLite they share a commit; few, so that a message that arrives meanwhile does not wait long for the writer."""
 _TRY_AGAIN_AFTER: Final = timedelta(minutes=5)
 """What could not be dealt with is put off, so that it holds nothing else up."""
 _SAME_DAY: Final = timedelta(hours=12)
@@ -51,7 +52,6 @@ class Promises:
                 break  # the rest is held by another process
             done.update(fresh)
             await asyncio.gather(*(self._deal_with(each, now) for each in fresh))
-        if done:
             self._nudge("")
         return len(done)
 
