@@ -154,8 +154,11 @@ def load_knowledge() -> Knowledge:
     return Knowledge(engine, triage, Wording(load_responses(NLU_DATA / "domain"), translations=translations))
 
 
-def assemble(settings: Settings, wall_clock: WallClock, knowledge: Knowledge | None = None) -> Doorstep:
-    """Put a Doorstep together without starting anything. `knowledge` that is loaded already is not loaded again.
+def assemble(
+    settings: Settings, wall_clock: WallClock, knowledge: Knowledge | None = None, store: Store | None = None
+) -> Doorstep:
+    """Put a Doorstep together without starting anything. `knowledge` that is loaded already is not loaded again, and a
+    `store` that is given is used instead of the settings' database.
 
     Raises SettingsError, PolicyError, ProjectError, TriageError, ResponsesError, ModelError or SchemaTooOld, each of which
     names what is wrong and where.
@@ -164,7 +167,7 @@ def assemble(settings: Settings, wall_clock: WallClock, knowledge: Knowledge | N
     knowledge = knowledge or load_knowledge()
     triage = knowledge.triage
     office = Office(policy, knowledge.wording, wall_clock, triage.numbers(), settings.public_url)
-    store = open_store(settings.database_url)
+    store = store or open_store(settings.database_url)
     schema.check(store)
     figures = CollectorRegistry()
     received = Counter("doorstep_received", "Messages received", ["channel"], registry=figures)
