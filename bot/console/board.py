@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Select
 from sqlmodel import Session, col, func, select
 
+from bot.console.emergencies import Handed, handed
 from bot.console.explanations import Explained, Explanations, in_words
 from bot.desk import clock as clocks
 from bot.desk import contact as contacts
@@ -23,6 +24,8 @@ from bot.store.tables import (
     Contact,
     Conversation,
     Event,
+    Handover,
+    HandoverAttempt,
     InboundState,
     Message,
     Owner,
@@ -43,7 +46,10 @@ _CHANNELS: Final = {
 }  # fmt: skip
 _BY_NUMBER: Final = frozenset({"sms", "whatsapp"})
 """Where the address is a number that can be rung."""
-_ALARMS: Final = frozenset({"emergency", "safeguarding", "ring_opted_out_in_danger", "triage_failed"})
+_ALARMS: Final = frozenset({
+    "emergency", "safeguarding", "ring_opted_out_in_danger", "triage_failed", "ring_advice_not_delivered", "ring_silent",
+    "ring_nobody_came", "ring_disagrees", "ring_again",
+})  # fmt: skip
 _SET_ASIDE: Final = frozenset({"could_not_process", "unreadable_message", "photo_or_voice_note"})
 _UNDELIVERED: Final = frozenset({"cannot_deliver", "may_not_have_arrived"})
 
@@ -163,6 +169,8 @@ class Matter:
     received_at: datetime
     deemed_at: datetime
     promises: Sequence[Promise]
+    handed: Handed | None
+    """Of an emergency: who has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +385,7 @@ class Reader:
             added=[each["words"] for each in added], team=case.team, handler=case.handler,
             sensitive=case.category == "safeguarding", received_at=case.received_at, deemed_at=case.deemed_at,
             promises=[self._promise(each, now=now) for each in clocks.of_case(session, case.id)],
+            handed=handed(session, self._office, case),
         )  # fmt: skip
 
     def _promise(self, clock: Clock, *, now: datetime) -> Promise:
@@ -443,8 +452,16 @@ def conversation_pulse(session: Session, conversation_id: str) -> Pulse:
         .where(Case.contact_id == talk[1])
         .order_by(col(Clock.id))
     )
+    handovers = session.exec(
+        select(Handover.id, Handover.state, func.count(col(HandoverAttempt.id)))
+        .join(HandoverAttempt, col(HandoverAttempt.handover_id) == Handover.id, isouter=True)
+        .where(Handover.conversation_id == conversation_id)
+        .group_by(col(Handover.id), col(Handover.state))
+        .order_by(col(Handover.id))
+    )
     return (
         talk[0],
+        *(tuple(each) for each in handovers),
         *(tuple(each) for each in messages),
         *(tuple(each) for each in todo),
         *(tuple(p) for p in promises),

@@ -14,9 +14,11 @@ from sqlmodel import Session
 
 from bot.console.auth import Door
 from bot.console.board import READ_IN_CONFIDENCE, Board, Dossier, Holder, Reader, View, holder_id, read_lately
+from bot.console.emergencies import LONGEST_REASON, Emergencies
 from bot.console.explanations import load_explanations
 from bot.console.live import Live
 from bot.desk import conversation as desk
+from bot.desk import handover as handovers
 from bot.desk import staff as accounts
 from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed
@@ -52,6 +54,7 @@ class Console:
         self._nudge = nudge
         self._banners = banners
         self._reader = Reader(office, load_explanations())
+        self._emergencies = Emergencies(office, self._act)
         self._door = Door(store, office, wall_clock, self._page, secure_cookies=secure_cookies)
         self._live = Live(store, wall_clock.now, _still_signed_in)
         self._templates = Environment(
@@ -80,6 +83,7 @@ class Console:
             web.post("/staff/conversations/{id}/hand-back", inside(self.hand_back)),
             web.post("/staff/conversations/{id}/reply", inside(self.reply)),
             web.post("/staff/tasks/{id}/done", inside(self.task_done)),
+            *self._emergencies.routes(inside),
         ]
 
     def conversation_changed(self, _conversation_id: str) -> None:
@@ -128,7 +132,7 @@ class Console:
         return self._page(
             "board.html", status=status, who=who, csrf=who.csrf, board=shown, open=open_one, now=now, notice=notice,
             draft=draft, may_act=who.staff.role in accounts.ACTING_ROLES, Holder=Holder, View=View,
-            banners=list(self._banners()), longest=LONGEST_REPLY, form_id=self._office.id(),
+            banners=list(self._banners()), longest=LONGEST_REPLY, longest_reason=LONGEST_REASON, form_id=self._office.id(),
             here=request.path if open_one is None else f"/staff/conversations/{open_one.id}",
         )  # fmt: skip
 
@@ -172,6 +176,7 @@ class Console:
             if conversation is not None and holder_id(conversation) not in {seen, me.id}:
                 raise Superseded(conversation_id)
             desk.take_over(session, self._office, conversation_id, me, now=now)
+            handovers.take_in_conversation(session, self._office, conversation_id, me, now=now)
 
         return await self._act(request, who, conversation_id, work)
 
@@ -216,8 +221,12 @@ class Console:
         back = _text(form, "conversation")
 
         def work(session: Session, me: Staff, now: datetime) -> None:
-            if tasks.done(session, self._office, task_id, me, now=now) is None:
+            task = tasks.done(session, self._office, task_id, me, now=now)
+            if task is None:
                 raise NotAllowed("There is no such task.")
+            if task.kind in handovers.ALARMS:
+                # "Done" of an emergency's alarm means that this person sees to it.
+                handovers.take_in_conversation(session, self._office, task.conversation_id, me, now=now)
 
         return await self._act(request, who, back or None, work)
 

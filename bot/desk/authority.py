@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed, record
@@ -49,3 +49,14 @@ def answer(
         session, office, f"authority_{state.value}", asked.id, actor="provider", now=now, how=how, case=asked.case_id
     )
     return Took.TAKEN
+
+
+def asked(session: Session, case_id: str) -> list[Handover]:
+    """What managers were asked about a case, in order."""
+    return list(
+        session.exec(
+            select(Handover)
+            .where(Handover.case_id == case_id, Handover.purpose == "authority")
+            .order_by(col(Handover.started_at))
+        )
+    )

@@ -46,7 +46,8 @@ CODE_LENGTH: Final = 6
 ANSWER_VALUE: Final = "handover:"
 """How the values of choices begin whose answers are read here and not by the dialogue."""
 
-_ALARMS: Final = frozenset({"emergency", "safeguarding"})
+ALARMS: Final = frozenset({"emergency", "safeguarding"})
+"""Tasks that are over once somebody has taken the emergency."""
 WAITING = HandoverState.WAITING.value
 CLOSED: Final = frozenset({HandoverState.STOOD_DOWN, HandoverState.GRANTED, HandoverState.REFUSED})
 _IN_CALL: Final = frozenset({"sending", "sent"})
@@ -562,12 +563,12 @@ def _worry(handover: Handover, concern: str) -> None:
 
 def _end_alarms(session: Session, office: Office, handover: Handover, staff: Staff | None, *, now: datetime) -> None:
     open_alarms = select(Task).where(
-        Task.case_id == handover.case_id, col(Task.done_at).is_(None), col(Task.kind).in_(_ALARMS)
+        Task.case_id == handover.case_id, col(Task.done_at).is_(None), col(Task.kind).in_(ALARMS)
     )
     for task in session.exec(open_alarms):
         task.done_at, task.done_by = now, staff.id if staff else None
         session.add(task)
     conversation = conversations.load(session, handover.conversation_id)
-    if conversation is not None and conversation.needs_person in _ALARMS:
+    if conversation is not None and conversation.needs_person in ALARMS:
         conversation.needs_person = None
         conversations.save(session, conversation)
