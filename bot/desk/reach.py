@@ -14,6 +14,7 @@ from sqlmodel import Session, col, func, select
 
 from bot.desk import clock as clocks
 from bot.desk import task as tasks
+from bot.desk.brief import is_in_confidence
 from bot.desk.contact import may_receive
 from bot.desk.conversation import record, say_keys
 from bot.desk.office import Office
@@ -64,9 +65,9 @@ def route(session: Session, contact: Contact, *, tried: Sequence[str] = ()) -> R
 
 
 def at_risk(session: Session, contact_id: str) -> bool:
-    """Whether this is a person at risk, as far as we know: they have an open case for trained staff."""
-    found = select(Case.id).where(Case.contact_id == contact_id, Case.category == "safeguarding", Case.state == "open")
-    return session.exec(found).first() is not None
+    """Whether a message may put this person at risk, as far as their open cases tell."""
+    opened = session.exec(select(Case).where(Case.contact_id == contact_id, Case.state == "open"))
+    return any(is_in_confidence(case) or case.details.get("safe_to_message") == "no" for case in opened)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,17 @@ from typing import Any, Final
 from sqlmodel import Session, col, select
 
 from bot.desk import clock as clocks
+from bot.desk import handover as handovers
 from bot.desk import reach
 from bot.desk import task as tasks
 from bot.desk.clock import ALARM, ALARM_MANAGER, ASKED, AT_RISK, AT_RISK_MANAGER
 from bot.desk.conversation import NotAllowed, record
+from bot.desk.notice import notify
 from bot.desk.office import Office
 from bot.messages import Say
 from bot.sla.calendar import END_OF_DAY, at_local
 from bot.store import conversations
-from bot.store.tables import Case, Clock, ClockState, Contact, Event, Staff, Task
+from bot.store.tables import Case, Clock, ClockState, Contact, Event, HandoverState, Staff, Task
 from bot.wording import day_in_words
 
 MISSED: Final = "promise_missed"
@@ -163,11 +165,27 @@ def warn(session: Session, office: Office, case: Case, clock: Clock, *, manager:
         case_id=case.id, detail=f"{rule.title}: {office.moment_in_words(clock.due_at, now)}",
         urgent=case.priority == "emergency", role="manager" if manager else "owner", clock_id=clock.id,
     )  # fmt: skip
+    if at_night:
+        _up_the_ladder(session, office, case, clock, manager=manager, now=now)
     record(
         session, office, "promise_warning", clock.id, actor="bot", now=now, case=case.id, commitment=clock.commitment,
         to="manager" if manager else "owner", alarm=at_night,
     )  # fmt: skip
     return task
+
+
+def _up_the_ladder(session: Session, office: Office, case: Case, clock: Clock, *, manager: bool, now: datetime) -> None:
+    """Wake whoever took the emergency, and then whoever is next above them. Where nobody has taken it, the ladder is being
+    climbed already."""
+    handover = handovers.of_case(session, case.id)
+    if handover is None or handover.state != HandoverState.TAKEN or handover.taken_rung is None:
+        return
+    rungs = handovers.rungs_of(office, handover.purpose)
+    above = next((rung for rung in rungs if rung > handover.taken_rung), rungs[-1])
+    notify(
+        session, office, handover, "notice", "notice_nobody_came", now=now, rung=above if manager else None,
+        once=f"promise:{clock.id}:{'manager' if manager else 'owner'}",
+    )  # fmt: skip
 
 
 def missed(session: Session, office: Office, case: Case, clock: Clock, *, now: datetime) -> None:

@@ -10,6 +10,7 @@ from bot.channels import Blocked
 from bot.desk import case as cases
 from bot.desk import clock as clocks
 from bot.desk import contact as contacts
+from bot.desk import handover as handovers
 from bot.desk import milestone, reach, update
 from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed
@@ -17,7 +18,7 @@ from bot.desk.update import Content
 from bot.messages import ChannelName, DeliveryState, Receipt
 from bot.sla import load_policy
 from bot.store import Store, conversations
-from bot.store.tables import Case, Clock, Message, PolicyVersion, Staff, Task
+from bot.store.tables import Case, Clock, HandoverAttempt, Message, PolicyVersion, Staff, Task
 from tests.unit.promises.house import House
 
 
@@ -357,3 +358,19 @@ async def test_the_same_sweep_in_two_processes_writes_one_of_everything(house: H
     assert len(await house.updates()) == 5
     kinds = [(each.kind, each.clock_id) for each in await house.rows(Task) if each.clock_id]
     assert len(kinds) == len(set(kinds))
+
+
+async def test_at_night_whoever_took_the_emergency_is_woken_and_then_the_next_rung(store: Store) -> None:
+    house = House(store, start=at(23, 23, month=11))
+    case = await house.open(category="no_power")
+    handover = await house.run(lambda s: handovers.of_case(s, case.id))
+    if handover is None:
+        handover = await house.run(lambda s: handovers.start(
+            s, house.office, conversations.load(s, case.conversation_id), s.get_one(Case, case.id), now=house.now  # type: ignore[arg-type]
+        ))  # fmt: skip
+    await house.run(
+        lambda s: handovers.take(s, house.office, handover.id, by="Line", how="call", now=house.now, rung=0)
+    )
+    await house.until_instant(at(24, 6, month=11))
+    woken = [each for each in await house.rows(HandoverAttempt) if (each.once or "").startswith("promise:")]
+    assert [each.rung for each in sorted(woken, key=lambda each: each.at)] == [0, 1]
