@@ -28,12 +28,12 @@ run: setup  ## Serve Doorstep on http://127.0.0.1:8080, with no account anywhere
 	@exec $(BIN)/doorstep serve
 
 test: setup  ## Pass every test that can run on this machine, and say which could not and why
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: setup  ## Formatting, lint, types, layers, data, unit and contract tests: under a minute
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@DOORSTEP_DEV=1 $(BIN)/doorstep check
-	@$(BIN)/python -m pytest -q tests/unit tests/contract
+	@$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile tests/unit tests/contract
 
 fix: setup  ## Format, and mend what the linter can
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -19,7 +19,6 @@ _NEEDS = {
     "postgres": "PostgreSQL's server programs (on Debian or Ubuntu: apt install postgresql)",
     "browser": "Chromium (on Debian or Ubuntu: apt install chromium)",
 }
-_missing: dict[str, int] = {}
 
 
 def postgres_programs() -> Path | None:
@@ -45,13 +44,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             continue
         if need in _REQUIRED:
             pytest.fail(f"DOORSTEP_REQUIRE names {need}, but {_NEEDS[need]} cannot be found", pytrace=False)
-        _missing[need] = _missing.get(need, 0) + 1
         pytest.skip(f"needs {_NEEDS[need]}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for need, count in sorted(_missing.items()):
-        terminalreporter.write_line(f"Not run: {count} tests of the suite '{need}', which needs {_NEEDS[need]}.")
+    """Name each suite that did not run, from the reports (which also come from other processes, with pytest-xdist)."""
+    reasons = [str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()) if report.longrepr]
+    for need, program in _NEEDS.items():
+        if count := sum(program in reason for reason in reasons):
+            terminalreporter.write_line(f"Not run: {count} tests of the suite '{need}', which needs {program}.")
 
 
 @pytest.fixture(scope="session")
