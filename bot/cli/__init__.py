@@ -12,7 +12,7 @@ from typing import Final
 
 _MODULES: Final = {
     "serve": "serve", "migrate": "serve", "check": "check", "train": "nlu", "understand": "nlu", "chat": "chat",
-    "replay": "chat", "policy": "policy", "report": "report", "evidence": "report", "staff": "staff",
+    "replay": "chat", "policy": "policy", "report": "report", "evidence": "report", "staff": "staff", "why": "why",
 }  # fmt: skip
 """Every command and the module of this package that holds it."""
 
