@@ -105,6 +105,7 @@ def figures(pairs: Sequence[Pair]) -> list[Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how well messages are understood.")
     parser.add_argument("--confusions", type=int, default=15, help="how many confusions of intents to print")
+    parser.add_argument("--hazards", action="store_true", help="print how many were seen, by hazard")
     parser.add_argument(
         "--misses", action="store_true", help="print the texts that were missed (then the set is not blind)"
     )
@@ -121,6 +122,10 @@ def main() -> None:
         for figure in figures(pairs):
             table.add_row(figure.name, figure.asked, f"{figure.share:.1%} ({figure.good})", str(figure.of))
         screen.print(table)
+        if args.hazards:
+            told = Counter(w["hazard"] for w, _ in pairs if w["urgency"] in RAISED)
+            seen = Counter(w["hazard"] for w, f in pairs if w["urgency"] in RAISED and f["urgency"] in RAISED)
+            screen.print("  seen: " + ", ".join(f"{hazard} {seen[hazard]}/{told[hazard]}" for hazard in sorted(told)))
         confused = Counter((w["intent"], f["intent"]) for w, f in pairs if w["intent"] != f["intent"])
         for (wanted, found), count in confused.most_common(args.confusions):
             screen.print(f"  {count:4}  {wanted} taken for {found}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from bot.dialogue import OUT_OF_SCOPE, Classifier, load_examples
+from bot.dialogue import Classifier, load_examples
 from bot.learning import training
 from bot.learning.features import load_lexicon
 from bot.messages import Assessment, Understanding, Urgency
@@ -93,8 +93,6 @@ def describe(text: str, classifier: Classifier, triage: Triage) -> dict[str, Any
 
 
 def _intent(understanding: Understanding, assessment: Assessment) -> str:
-    if assessment.hazard in _PEOPLE:
-        return "safeguarding"
-    if understanding.intent == OUT_OF_SCOPE and assessment.urgency in {Urgency.DANGER, Urgency.EMERGENCY}:
-        return "report_repair"
-    return understanding.intent
+    if assessment.urgency not in {Urgency.DANGER, Urgency.EMERGENCY}:
+        return understanding.intent
+    return "safeguarding" if assessment.hazard in _PEOPLE else "report_repair"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from bot.learning.danger import presence
 from bot.learning.errors import ModelError
 from bot.learning.features import WEIGHTS, Lexicon, features, stem, tokens
 from bot.learning.training import FORMAT, model_path
@@ -26,7 +27,7 @@ _MOST_EVIDENCE: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """How much a text sounds like one that tells of a danger, on the examples' own scale."""
+    """How much a text sounds like one that tells of a danger, in log-odds over the thresholds."""
 
     present: float
     """0 where as many harmless examples as allowed would be mistaken for a danger; above it, the danger is believed."""
@@ -123,7 +124,7 @@ class Model:
         scores = self._scores(text)
         if scores is None or not self.hazards:
             return ()
-        column = len(self.intents)
+        column = len(self.intents) + 1 + int(scores.hazards.argmax())
         weight = {
             row: value * float(self._weights[row, column])
             for row, value in zip(scores.rows, scores.values, strict=True)
@@ -162,5 +163,8 @@ class Model:
             return None
         found = (np.asarray(values, dtype=np.float32) @ self._weights[rows] + self._bias).astype(np.float64)
         size = len(self.intents)
-        present, life = (float(found[size]), float(found[size + 1])) if self.hazards else (0.0, 0.0)
-        return _Scores(found[:size], present, life, found[size + 2 :], rows, values)
+        if not self.hazards:
+            return _Scores(found[:size], 0.0, 0.0, found[size:], rows, values)
+        matters = found[size + 1 :]
+        present = float(presence(matters, len(self.hazards)))
+        return _Scores(found[:size], present, float(found[size]), matters[: len(self.hazards)], rows, values)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from bot.learning.errors import ModelError
+from bot.learning.danger import presence
 from bot.learning.features import BLOCKS, WEIGHTS, Lexicon, features, lexicon_files
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Raised when the file's form or the features change, so that an old file is never read as a new one."""
 
 OUTSIDE: Final = "out_of_scope"
@@ -36,6 +37,9 @@ _FALSE_ALARMS: Final = 0.015
 """The share of harmless examples that may be taken for a danger by the model alone."""
 _SURE_FALSE_ALARMS: Final = 0.003
 _NEEDLESS_ADVICE: Final = 0.04
+_LIVES_TAKEN_FOR_THINGS: Final = 0.06
+"""Of the examples of a danger to life, the share that may be taken for an emergency: between 999 for a burst pipe and a
+plumber for a fire, the first is the smaller mistake."""
 _SEED: Final = 20
 
 
@@ -115,6 +119,7 @@ def train_examples(
         "format": FORMAT,
         "intents": labels,
         "hazards": dangers.hazards,
+        "matters": len(dangers.matters),
         "temperature": temperature,
         "threshold": threshold,
         "margin": margin,
@@ -170,43 +175,48 @@ class _Block:
 
 
 class _Dangers:
-    """The second question: does an example tell of a danger, to life or to the home, and of which?"""
+    """The second question: does an example tell of a danger, of which, and is it one to life?
+
+    It is asked of all matters at once: an example's class is its hazard, or else its intent. Told apart from thirty
+    definite other matters, a danger is seen better than against one great "no danger".
+    """
 
     def __init__(self, examples: Sequence[Labelled]) -> None:
         urgency = [example.metadata.get("urgency", "none") for example in examples]
         named = [example.metadata.get("hazard", NO_HAZARD) for example in examples]
         self.present = np.array([each in _PRESENT for each in urgency])
         self.life = np.array([each == "danger" for each in urgency])
-        found = {hazard for hazard, here in zip(named, self.present, strict=True) if here and hazard != NO_HAZARD}
-        self.hazards = sorted(found) if len(found) > 1 and (self.life.any() and not self.life.all()) else []
-        self._named = np.array(
-            [
-                self.hazards.index(hazard) if here and hazard in self.hazards else -1
-                for hazard, here in zip(named, self.present, strict=True)
-            ]
-        )
+        found = {hazard for hazard, here in zip(named, self.present, strict=True) if here}
+        known = len(found) > 1 and self.life.any() and not self.life.all()
+        self.matters = sorted(found) + sorted({example.intent for example in examples}) if known else []
+        self.hazards = self.matters[: len(found)] if known else []
+        if known:
+            self._matter = np.array(
+                [
+                    self.matters.index(hazard) if here else self.matters.index(example.intent, len(found))
+                    for example, hazard, here in zip(examples, named, self.present, strict=True)
+                ]
+            )
 
     def fit(self, vectoriser: Any, counted: Sequence[Any]) -> list[Any]:
-        """Models for: present, to life, and which hazard; none where the examples know no two hazards."""
+        """Models for: to life or not, and which matter; none where the examples know no two hazards."""
         if not self.hazards:
             return []
-        which = np.flatnonzero(self._named >= 0).tolist()
-        return [
-            fit(vectoriser, counted, self.present),
-            fit(vectoriser, counted, self.life),
-            fit(vectoriser, [counted[index] for index in which], self._named[which]),
-        ]
+        return [fit(vectoriser, counted, self.life), fit(vectoriser, counted, self._matter)]
 
     def scores(
         self, vectoriser: Any, counted: Sequence[Any], inside: list[int], outside: list[int]
     ) -> "NDArray[np.float64]":
         """Two columns, present and to life, for the examples `outside` by a model of those `inside`."""
-        if not self.hazards or not (self.life[inside].any() and not self.life[inside].all()):
+        if not self.hazards or not self.life[inside].any() or self.life[inside].all():
             return np.zeros((len(outside), 2))
         known = [counted[index] for index in inside]
         asked = vectoriser.transform([counted[index] for index in outside])
-        models = (fit(vectoriser, known, self.present[inside]), fit(vectoriser, known, self.life[inside]))
-        return np.stack([model.decision_function(asked) for model in models], axis=1)
+        life = fit(vectoriser, known, self.life[inside]).decision_function(asked)
+        model = fit(vectoriser, known, self._matter[inside])
+        scores = np.full((len(outside), len(self.matters)), -3.0)
+        scores[:, model.classes_] = model.decision_function(asked)
+        return np.stack([presence(scores, len(self.hazards)), life], axis=1)
 
     def thresholds(self, scores: "NDArray[np.float64]") -> dict[str, float]:
         """From which score on a danger is believed, is certain, is worth advice, and is one to life."""
@@ -217,7 +227,7 @@ class _Dangers:
             "present_from": float(np.quantile(harmless, 1 - _FALSE_ALARMS)),
             "sure_from": float(np.quantile(harmless, 1 - _SURE_FALSE_ALARMS)),
             "advice_from": float(np.quantile(harmless, 1 - _NEEDLESS_ADVICE)),
-            "life_from": float(np.quantile(scores[~self.life, 1], 1 - _FALSE_ALARMS)),
+            "life_from": float(np.quantile(scores[self.life, 1], _LIVES_TAKEN_FOR_THINGS)),
         }
 
     def seen(self, scores: "NDArray[np.float64]") -> float:

@@ -1,0 +1,20 @@
+"""How much a message's scores speak for a danger: shared by training and serving."""
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_SOFTNESS: Final = 0.4
+"""How far the second-best matters count beside the best; the value that sees most dangers among examples not seen."""
+
+
+def presence(scores: "NDArray[np.float64]", hazards: int) -> "NDArray[np.float64]":
+    """The log-odds of a danger, from rows of scores of which the first `hazards` columns are dangers and the others
+    every other matter."""
+    raised = np.exp((scores - scores.max(axis=-1, keepdims=True)) / _SOFTNESS)
+    danger = raised[..., :hazards].sum(axis=-1)
+    odds: NDArray[np.float64] = np.log(danger + 1e-12) - np.log(raised[..., hazards:].sum(axis=-1) + 1e-12)
+    return odds
