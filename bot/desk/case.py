@@ -249,9 +249,12 @@ def _told(office: Office, case: Case, promises: Sequence[Explanation], now: date
     for each in promises:
         if office.policy.commitments[each.commitment].met_by in FIRST_RESPONSE_EVIDENCE or _is_right_to_repair(each):
             continue
-        key = f"utter_promise_{each.commitment}"
+        # The same commitment may be met by coming in one policy and by finishing in another: say which.
+        general = f"utter_promise_{each.commitment}"
+        exact = f"{general}_{office.policy.commitments[each.commitment].met_by}"
+        key = next(filter(office.wording.has, (exact, general)), "utter_promise")
         told.append({
-            "say": key if office.wording.has(key) else "utter_promise", "due": office.due_in_words(each, now),
+            "say": key, "due": office.due_in_words(each, now),
             "soonest": _soonest(office, case, now),
         })  # fmt: skip
     return told
