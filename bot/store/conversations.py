@@ -18,6 +18,7 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
@@ -137,12 +138,15 @@ _FINISH = (
     .where(_MESSAGE.c.id == bindparam("message_id"))
     .values(state=bindparam("new_state"), detail=bindparam("new_detail", type_=_MESSAGE.c.detail.type))
 )
+# The conditions of partial unique indexes, as they are declared: PostgreSQL does not recognise an index by a condition
+# with a parameter in it, once it has prepared the statement for any value of it.
+_INBOUND, _GOING_ON = text("direction = 'in'"), text("owner <> 'closed'")
 _ON_CONFLICT = {
     "sqlite": sqlite_insert(_MESSAGE)
-    .on_conflict_do_nothing(index_elements=["channel", "provider_id"], index_where=_MESSAGE.c.direction == "in")
+    .on_conflict_do_nothing(index_elements=["channel", "provider_id"], index_where=_INBOUND)
     .returning(_MESSAGE.c.id),
     "postgresql": postgres_insert(_MESSAGE)
-    .on_conflict_do_nothing(index_elements=["channel", "provider_id"], index_where=_MESSAGE.c.direction == "in")
+    .on_conflict_do_nothing(index_elements=["channel", "provider_id"], index_where=_INBOUND)
     .returning(_MESSAGE.c.id),
 }
 
@@ -198,7 +202,7 @@ def start(session: Session, channel: str, address: str, *, ids: Sequence[str], n
         created_at=now, last_message_at=now,
     )  # fmt: skip
     statement = _dialect_insert(session, "conversation").on_conflict_do_nothing(
-        index_elements=["address_id"], index_where=_CONVERSATION.c.owner != Owner.CLOSED.value
+        index_elements=["address_id"], index_where=_GOING_ON
     )
     session.execute(statement, fresh.model_dump())
     found = find_open(session, channel, address)
