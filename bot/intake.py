@@ -53,6 +53,10 @@ _LOOK_WITHIN: Final = timedelta(minutes=15)
 """How soon staff look at what the bot could not read: a photo without words, a message that broke the dialogue."""
 
 
+_PHOTO: Final = "photo sent"
+"""What the dialogue is told when a photo that it asked for has come without words."""
+
+
 class Engine(Protocol):
     """The dialogue, as intake needs it (`bot.dialogue`)."""
 
@@ -183,6 +187,9 @@ class _Arrival:
         elif self.inbound.content is Content.UNSUPPORTED:
             self._say([Say("utter_unsupported")])
             self._look("unreadable_message")
+        elif self.inbound.content is Content.MEDIA and self._asked_for_photo():
+            self._look("photo_or_voice_note")
+            self._converse(emergency, words=self.inbound.text.strip() or _PHOTO)
         elif self.inbound.content is Content.MEDIA and not self.inbound.text.strip():
             self._say([Say("utter_media_received")])
             self._look("photo_or_voice_note")
@@ -318,10 +325,15 @@ class _Arrival:
 
     # --- the dialogue
 
-    def _converse(self, emergency: Case | None) -> None:
+    def _asked_for_photo(self) -> bool:
+        """Whether the bot has just asked for what has come."""
+        state = self.conversation.dialogue
+        return active_form(state) == "emergency_form" and (state.get("slots") or {}).get("requested_slot") == "photo"
+
+    def _converse(self, emergency: Case | None, *, words: str | None = None) -> None:
         before, greeted = _copy(self.conversation), self.greeted
         try:
-            turn = self._turn(emergency)
+            turn = self._turn(emergency, words)
             if all(isinstance(step, Say) for step in turn.steps):
                 self._carry_out(turn)  # words are made before anything is written, so there is nothing to take back
             else:
@@ -334,8 +346,8 @@ class _Arrival:
             self._say([Say("utter_holding")])
             self.message.state = InboundState.SET_ASIDE.value
 
-    def _turn(self, emergency: Case | None) -> Turn:
-        text, choice = self.inbound.text, self._choice()
+    def _turn(self, emergency: Case | None, words: str | None) -> Turn:
+        text, choice = words or self.inbound.text, self._choice()
         if active_form(self.conversation.dialogue) is None:
             self.conversation.matter_since = self.now
         turn = self.engine.turn(

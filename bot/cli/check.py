@@ -3,16 +3,19 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from bot import settings as settings_module
 from bot.bootstrap import NLU_DATA, banners
 from bot.dialogue import DialogueError, action_faults, load_project
 from bot.flows import CatalogueError, actions
 from bot.settings import Settings, SettingsError
-from bot.sla import PolicyError, load_policy
+from bot.sla import Policy, PolicyError, load_policy
 from bot.triage import TriageError, load_triage
 from bot.wording import WordingError, lint_words, load_responses
+
+_FOR_DRAMA: Final = "+447700900"
+"""Numbers that Ofcom keeps free for drama begin so."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -64,6 +67,28 @@ def _faults(*, live: bool) -> Iterator[str]:
             yield "environment: DOORSTEP_PUBLIC_URL must be an https:// address"
         if policy is not None:
             yield from (f"{policy.file}: {text}" for text in banners(policy))
+            yield from _ladder_faults(settings, policy)
+
+
+def _ladder_faults(settings: Settings | None, policy: Policy) -> Iterator[str]:
+    """What keeps an emergency from reaching somebody, or would send it to the wrong people."""
+    line = {
+        "CALL": settings.emergency_line_call, "TEXT": settings.emergency_line_text,
+        "EMAIL": settings.emergency_line_email, "WEBHOOK": settings.emergency_line_webhook,
+    } if settings is not None else {}  # fmt: skip
+    if settings is not None and not any(line.values()):
+        yield "environment: no route to the 24-hour line is set: DOORSTEP_EMERGENCY_LINE_CALL, _TEXT, _EMAIL or _WEBHOOK"
+    for name, address in line.items():
+        if address is not None and address.startswith(_FOR_DRAMA):
+            yield f"environment: DOORSTEP_EMERGENCY_LINE_{name} is a number for tests, which rings nobody"
+    for number, rung in enumerate(policy.ladder):
+        place = f"{policy.file}:{policy.lines.get('on_call.rungs', policy.lines.get('on_call', 1))}"
+        if rung.addresses and not rung.verified:
+            yield f"{place}: on_call: how to reach the {rung.name} has not been verified"
+        elif number > 0 and not rung.addresses:
+            yield f"{place}: on_call: there is no number or address for the {rung.name}"
+        if any(address.replace(" ", "").startswith(_FOR_DRAMA) for address in rung.addresses.values()):
+            yield f"{place}: on_call: the {rung.name} has a number for tests, which rings nobody"
 
 
 def _try(load: Callable[[], Any], expected: type[Exception]) -> tuple[Any, list[str]]:

@@ -66,7 +66,7 @@ def brief(session: Session, office: Office, handover: Handover, *, now: datetime
             "place": place, "name": _told(case, "contact_name") or contact.name, "from_phone": phone,
             "spoken_phone": spelt(phone) if phone else None,
             "words": textwrap.shorten(case.words, _LONGEST_WORDS, placeholder=" ..."),
-            "made_safe": _told(case, "make_safe"), "access": _told(case, "access"),
+            "made_safe": _told(case, "make_safe"), "access": _told(case, "way_in") or _told(case, "access"),
             "told_at": office.moment_in_words(case.received_at, now),
             "due": office.moment_in_words(clock.due_at, now) if clock else None,
             "concerns": [{"say": f"utter_line_concern_{each}"} for each in handover.concerns] or None,

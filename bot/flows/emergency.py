@@ -18,11 +18,14 @@ from bot.messages import AddToCase, Command, RememberContact, Say
 PERSON_AT_RISK: Final = frozenset({"self_harm", "domestic_abuse", "child_at_risk", "violence", "medical"})
 """Hazards of a person, not of a building: no address is asked for, and whether it is safe to write comes early."""
 
+TAKES_PHOTOS: Final = frozenset({"whatsapp", "telegram"})
+"""Channels on which a photo can be sent to us."""
+
 _BOOKKEEPING: Final = frozenset({"misses", "reask", "unread", "kept", "handed_over", "danger"})
 
 
 class Emergency(Flow):
-    """Where, whether it can be made safe, who, and on what number."""
+    """Where, whether it can be made safe, on what number, how to get in, who; and a photo if that is safe."""
 
     subject = "emergency"
     own_intents = frozenset({"emergency"})
@@ -34,6 +37,8 @@ class Emergency(Flow):
             Question("safe_to_message", _safe_to_message, free=True, asked_back=True),
             NAME,
             PHONE,
+            words("way_in", asked_back=False),
+            words("photo", asked_back=False),
         ])  # fmt: skip
 
     def needed(self, heard: Heard) -> list[str]:
@@ -42,7 +47,9 @@ class Emergency(Flow):
             if slots.yes_no(str(heard.slots.get("safe_to_message") or "")) == "no":
                 return ["make_safe", "safe_to_message"]
             return ["make_safe", "safe_to_message", *phone]
-        return ["address", "make_safe", "contact_name", *phone]
+        # A photo is asked for last: whoever comes can do without it, and not without the rest.
+        photo = ["photo"] if heard.facts.get("channel") in TAKES_PHOTOS else []
+        return ["address", "make_safe", *phone, "way_in", "contact_name", *photo]
 
     def ask_make_safe(self, heard: Heard, responses: Mapping[str, Any]) -> Say:
         """The question of this hazard, if it has one of its own."""
