@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from bot.dialogue import Classifier, load_examples
+from bot.dialogue import OUT_OF_SCOPE, Classifier, load_examples
 from bot.learning import training
 from bot.learning.features import load_lexicon
 from bot.messages import Assessment, Understanding, Urgency
@@ -18,6 +18,8 @@ _NLU_DATA: Final = Path(__file__).parent.parent.parent / "nlu_data"
 _DATA: Final = Path("data")
 _PEOPLE: Final = frozenset({"self_harm", "domestic_abuse", "child_at_risk", "violence", "medical"})
 """Hazards of a person: what was said is about them, whatever else it is about."""
+_SURE: Final = 0.5
+"""From here on an intent stands beside an emergency of the home; below, whoever tells of one reports a repair."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -95,4 +97,7 @@ def describe(text: str, classifier: Classifier, triage: Triage) -> dict[str, Any
 def _intent(understanding: Understanding, assessment: Assessment) -> str:
     if assessment.urgency not in {Urgency.DANGER, Urgency.EMERGENCY}:
         return understanding.intent
-    return "safeguarding" if assessment.hazard in _PEOPLE else "report_repair"
+    if assessment.hazard in _PEOPLE:
+        return "safeguarding"
+    sure = understanding.confidence >= _SURE and understanding.intent != OUT_OF_SCOPE
+    return understanding.intent if sure else "report_repair"
