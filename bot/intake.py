@@ -206,11 +206,8 @@ class _Arrival:
             return NO_DANGER
         try:
             return self.triage.assess(self.inbound.text, self._words_before())
-        except Exception:  # a fault in triage must not stop the message from being stored and answered
-            log.exception(
-                "triage_failed", extra={"conversation_id": self.conversation.id, "message_id": self.message.id}
-            )
-            self._look("triage_failed", urgent=True)
+        except Exception as error:  # noqa: BLE001 - a fault in triage must not stop the message from being stored and answered
+            self._alarm("triage_failed", error)
             return NO_DANGER
 
     def _words_before(self) -> str | None:
