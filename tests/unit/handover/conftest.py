@@ -3,8 +3,6 @@ own, a mailbox and a webhook, all on this machine."""
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -189,8 +187,7 @@ class Night:
 
 
 @pytest.fixture(scope="session")
-def knowledge() -> Knowledge:
-    subprocess.run([sys.executable, "-m", "bot", "train"], check=True, capture_output=True)
+def knowledge(trained: None) -> Knowledge:
     return load_knowledge()
 
 
