@@ -34,6 +34,12 @@ _SPOKEN: Final = {
 }  # fmt: skip
 _SUFFIXES: Final = ("ing", "in", "ed", "es", "s", "d")
 _STEM_SUFFIXES: Final = ("ing", "ed", "es", "er", "ly", "s")
+_SENTENCE_ENDS: Final = re.compile(r"(?<=[.!?])\s+|\n+")
+_CLAUSE_ENDS: Final = re.compile(r"[,;:–—]\s+|\s-+\s|\s+(?=(?:but|because|and|so)\s)")
+_LONG_SENTENCE: Final = 14
+"""Words from which on a sentence is also read clause by clause."""
+_FEWEST_WORDS: Final = 3
+_MOST_PARTS: Final = 10
 _LONGEST_TEXT: Final = 2000
 """Letters read of one message. Longer ones are pasted letters; their intent stands near the top."""
 
@@ -52,6 +58,23 @@ def tokens(text: str) -> list[str]:
         else:
             found.append(_SPOKEN.get(word, word))
     return found
+
+
+def parts(text: str) -> list[str]:
+    """The sentences of a text, and the clauses of long ones; nothing where it is a single short one.
+
+    A danger told in one sentence of a long letter is lost in the features of the whole.
+    """
+    found: list[str] = []
+    sentences = [sentence for sentence in _SENTENCE_ENDS.split(text[:_LONGEST_TEXT]) if sentence.strip()]
+    for sentence in sentences:
+        size = len(sentence.split())
+        if len(sentences) > 1 and size >= _FEWEST_WORDS:
+            found.append(sentence)
+        if size >= _LONG_SENTENCE:
+            clauses = _CLAUSE_ENDS.split(sentence)
+            found.extend(clause for clause in clauses if len(clause.split()) >= _FEWEST_WORDS and clause != sentence)
+    return found[:_MOST_PARTS]
 
 
 def word_features(words: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bot.learning.danger import presence
 from bot.learning.errors import ModelError
-from bot.learning.features import WEIGHTS, Lexicon, features, stem, tokens
+from bot.learning.features import WEIGHTS, Lexicon, features, parts, stem, tokens
 from bot.learning.training import FORMAT, model_path
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Suspicion:
     """Not enough to believe it, too much to say nothing."""
     hazard: str
     """What it would be."""
+    part: str
+    """The whole text, or the sentence or clause that sounds most like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +109,28 @@ class Model:
         return shares
 
     def suspicion(self, text: str) -> Suspicion | None:
-        """How much a text sounds like danger; None if nothing of it is known or no example told of one."""
-        scores = self._scores(text)
-        if scores is None or not self.hazards:
+        """How much a text, or the part of it that does so most, sounds like danger; None if nothing of it is known or no
+        example told of one."""
+        whole = self._scores(text)
+        if whole is None or not self.hazards:
             return None
+        part, scores = text, whole
+        for each in parts(text):
+            found = self._score(each)
+            if found is not None and found.present > scores.present:
+                part, scores = each, found
         return Suspicion(
             present=scores.present - self._present_from,
             life=scores.life - self._life_from,
             sure=scores.present >= self._sure_from,
             worth_advice=scores.present >= self._advice_from,
             hazard=self.hazards[int(scores.hazards.argmax())],
+            part=part,
         )
 
     def evidence(self, text: str) -> tuple[str, ...]:
-        """The words of a text that spoke most for danger, in the order they stand."""
-        scores = self._scores(text)
+        """The words of a text (a suspicion's `part`) that spoke most for danger, in the order they stand."""
+        scores = self._score(text)
         if scores is None or not self.hazards:
             return ()
         column = len(self.intents) + 1 + int(scores.hazards.argmax())

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
-from bot.learning.errors import ModelError
 from bot.learning.danger import presence
-from bot.learning.features import BLOCKS, WEIGHTS, Lexicon, features, lexicon_files
+from bot.learning.errors import ModelError
+from bot.learning.features import BLOCKS, WEIGHTS, Lexicon, features, lexicon_files, parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,8 @@ def train_examples(
     labels = sorted(set(intents))
     truth = np.array([labels.index(name) for name in intents])
     dangers = _Dangers(chosen)
-    scores, suspicions = _out_of_fold(counted, truth, dangers)
+    in_parts = [[features(part, lexicon, signs(part)) for part in parts(example.text)] for example in chosen]
+    scores, suspicions = _out_of_fold(counted, in_parts, truth, dangers)
     temperature = _temperature(scores, truth)
     threshold, margin = _thresholds(_softmax(scores / temperature), truth, labels)
     vectoriser = vectorise(counted)
@@ -205,18 +206,30 @@ class _Dangers:
         return [fit(vectoriser, counted, self.life), fit(vectoriser, counted, self._matter)]
 
     def scores(
-        self, vectoriser: Any, counted: Sequence[Any], inside: list[int], outside: list[int]
+        self,
+        vectoriser: Any,
+        counted: Sequence[Any],
+        in_parts: Sequence[Sequence[Any]],
+        inside: list[int],
+        outside: list[int],
     ) -> "NDArray[np.float64]":
-        """Two columns, present and to life, for the examples `outside` by a model of those `inside`."""
+        """Two columns, present and to life, for the examples `outside` by a model of those `inside`: of each example and
+        its parts, the one that sounds most like danger."""
+        best = np.zeros((len(outside), 2))
         if not self.hazards or not self.life[inside].any() or self.life[inside].all():
-            return np.zeros((len(outside), 2))
+            return best
         known = [counted[index] for index in inside]
-        asked = vectoriser.transform([counted[index] for index in outside])
+        rows = [(row, each) for row, index in enumerate(outside) for each in (counted[index], *in_parts[index])]
+        asked = vectoriser.transform([each for _, each in rows])
         life = fit(vectoriser, known, self.life[inside]).decision_function(asked)
         model = fit(vectoriser, known, self._matter[inside])
-        scores = np.full((len(outside), len(self.matters)), -3.0)
+        scores = np.full((len(rows), len(self.matters)), -3.0)
         scores[:, model.classes_] = model.decision_function(asked)
-        return np.stack([presence(scores, len(self.hazards)), life], axis=1)
+        best[:, 0] = -np.inf
+        for (row, _), *found in zip(rows, presence(scores, len(self.hazards)).tolist(), life.tolist(), strict=True):
+            if found[0] > best[row, 0]:
+                best[row] = found
+        return best
 
     def thresholds(self, scores: "NDArray[np.float64]") -> dict[str, float]:
         """From which score on a danger is believed, is certain, is worth advice, and is one to life."""
@@ -237,7 +250,7 @@ class _Dangers:
 
 
 def _out_of_fold(
-    counted: Sequence[Any], truth: "NDArray[np.int64]", dangers: _Dangers
+    counted: Sequence[Any], in_parts: Sequence[Sequence[Any]], truth: "NDArray[np.int64]", dangers: _Dangers
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     """Scores of every example by a model that never saw it: the only honest ground for temperature and thresholds."""
     size = int(truth.max()) + 1
@@ -257,7 +270,7 @@ def _out_of_fold(
         if found.ndim == 1:
             found = np.stack([-found, found], axis=1) / 2
         scores[np.ix_(outside, model.classes_)] = found
-        suspicions[outside] = dangers.scores(vectoriser, counted, inside, outside)
+        suspicions[outside] = dangers.scores(vectoriser, counted, in_parts, inside, outside)
     return scores, suspicions
 
 

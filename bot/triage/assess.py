@@ -90,7 +90,7 @@ class Triage:
         findings = [*findings, *others]
         ruled = self._ruled(findings, language)
         suspicion = self._model.suspicion(text) if self._model else None
-        return ruled if suspicion is None else self._raised(ruled, suspicion, held=denied or bool(findings), text=text)
+        return ruled if suspicion is None else self._raised(ruled, suspicion, held=denied or bool(findings))
 
     def _ruled(self, findings: list[Finding], language: str) -> Assessment:
         """What the rules alone say."""
@@ -109,7 +109,7 @@ class Triage:
             language=language,
         )
 
-    def _raised(self, ruled: Assessment, suspicion: Suspicion, *, held: bool, text: str) -> Assessment:
+    def _raised(self, ruled: Assessment, suspicion: Suspicion, *, held: bool) -> Assessment:
         """What the rules say, raised where the model has reason to. `held`: the rules read a hazard that is denied, over,
         told of others or only supposed."""
         if ruled.urgency is Urgency.DANGER or suspicion.hazard not in self.hazards:
@@ -130,7 +130,9 @@ class Triage:
             urgency=level,
             hazard=hazard,
             advice=True,
-            evidence=tuple(dict.fromkeys((*ruled.evidence, *(model.evidence(text) if model else ()))))[:_MOST_EVIDENCE],
+            evidence=tuple(dict.fromkeys((*ruled.evidence, *(model.evidence(suspicion.part) if model else ()))))[
+                :_MOST_EVIDENCE
+            ],
             advice_keys=_advice_keys(hazard),
             sensitive=ruled.sensitive or self.hazards[hazard].sensitive,
         )
