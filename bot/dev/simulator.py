@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.dev import phone
 from bot.dev.standins.telegram import TelegramStandIn
-from bot.dev.standins.twilio import TwilioStandIn
+from bot.dev.standins.twilio_voice import TwilioVoiceStandIn
 from bot.settings import Settings
 from bot.wallclock import WallClock
 
@@ -41,7 +41,7 @@ async def simulator(settings: Settings, wall_clock: WallClock) -> AsyncIterator[
         }
     invented = Settings.model_validate(given)
     async with AsyncExitStack() as stack:
-        twilio = TwilioStandIn(invented, wall_clock.now, receipts=True)
+        twilio = TwilioVoiceStandIn(invented, wall_clock.now, receipts=True)
         telegram = TelegramStandIn(invented, wall_clock.now)
         if not settings.sms_on:
             given["twilio_api_url"] = await twilio.start()

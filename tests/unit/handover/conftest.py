@@ -208,9 +208,16 @@ def routes_to_line() -> dict[str, Any]:
 
 
 @pytest.fixture
+def database() -> dict[str, Any]:
+    """Settings that put the rows somewhere else than into a file."""
+    return {}
+
+
+@pytest.fixture
 async def night(
-    tmp_path: Path, starting_at: datetime, rungs: str, routes_to_line: dict[str, Any], knowledge: Knowledge
-) -> AsyncIterator[Night]:
+    tmp_path: Path, starting_at: datetime, rungs: str, routes_to_line: dict[str, Any], database: dict[str, Any],
+    knowledge: Knowledge,
+) -> AsyncIterator[Night]:  # fmt: skip
     clock = HandClock(starting_at, seed=7)
     base = f"http://127.0.0.1:{(port := unused_port())}"
     mailbox, hook = Mailbox(), Hook()
@@ -218,7 +225,7 @@ async def night(
     filled = {name: {"HOOK": hook_url}.get(value, value) for name, value in routes_to_line.items()}
     given = {
         "policy": str(write_policy(tmp_path, rungs=rungs)), "smtp_url": smtp,
-        "emergency_line_webhook_secret": "w" * 40, **filled,
+        "emergency_line_webhook_secret": "w" * 40, **filled, **database,
     }  # fmt: skip
     unknown = settings_for(tmp_path, base, "", "http://127.0.0.1:9", twilio_api_url="http://127.0.0.1:9", **given)
     twilio, telegram = TwilioVoiceStandIn(unknown, clock.now), TelegramStandIn(unknown, clock.now)
