@@ -13,8 +13,11 @@ from bot.console.emergencies import Handed, handed
 from bot.console.explanations import Explained, Explanations, in_words
 from bot.desk import clock as clocks
 from bot.desk import contact as contacts
+from bot.desk import reach
 from bot.desk import task as tasks
+from bot.desk.brief import is_in_confidence
 from bot.desk.office import Office
+from bot.messages import DeliveryState
 from bot.store import conversations
 from bot.store.tables import (
     Attachment,
@@ -48,8 +51,10 @@ _BY_NUMBER: Final = frozenset({"sms", "whatsapp"})
 """Where the address is a number that can be rung."""
 _ALARMS: Final = frozenset({
     "emergency", "safeguarding", "ring_opted_out_in_danger", "triage_failed", "ring_advice_not_delivered", "ring_silent",
-    "ring_nobody_came", "ring_disagrees", "ring_again",
+    "ring_nobody_came", "ring_disagrees", "ring_again", "advice_failed",
+    clocks.ALARM, clocks.ALARM_MANAGER, reach.AT_RISK,
 })  # fmt: skip
+_TONES: Final = {"late": "bad", "missed": "bad", "met_late": "bad", "met": "good", "paused": "warn"}
 _SET_ASIDE: Final = frozenset({"could_not_process", "unreadable_message", "photo_or_voice_note"})
 _UNDELIVERED: Final = frozenset({"cannot_deliver", "may_not_have_arrived"})
 
@@ -97,6 +102,8 @@ class Todo:
     title: str
     todo: str
     detail: str
+    in_confidence: bool
+    """About a person at risk: its words are not for a screen that everybody passes."""
     who: str
     reference: str | None
     conversation_id: str
@@ -139,11 +146,21 @@ class Promise:
 
     id: str
     title: str
+    commitment: str
     state: str
-    """`running`, `late`, `met`, `met_late` or `missed`."""
+    """`running`, `late`, `paused`, `answered`, `met`, `met_late`, `missed`, `extended` or `ended`."""
+    stands: str
+    """The same in words."""
+    tone: str
+    """`good`, `bad`, `warn` or nothing."""
+    over: bool
+    """Nothing can become of it any more."""
     due_at: datetime
     due: str
     met_at: datetime | None
+    told_at: datetime | None
+    reason: str | None
+    """Why it was stopped, given a later date or ended."""
     clause: str
     unverified: str | None
     why: Sequence[str]
@@ -316,7 +333,8 @@ class Reader:
         words = self._words.task(task.kind)
         return Todo(
             id=task.id, kind=task.kind, title=words.title, todo=words.todo, detail=task.detail,
-            who=name, reference=case.reference if case else None,
+            in_confidence=task.kind == reach.AT_RISK or (case is not None and is_in_confidence(case)), who=name,
+            reference=case.reference if case else None,
             conversation_id=task.conversation_id, urgent=task.urgent, alarm=task.urgent and task.kind in _ALARMS,
             late=now > task.due_at, due_at=task.due_at, created_at=task.created_at,
         )  # fmt: skip
@@ -339,11 +357,12 @@ class Reader:
     def _turn(self, message: Message, files: Sequence[str], *, new_day: bool) -> Turn:
         outbound = message.direction == "out"
         triage, heard = message.detail.get("triage"), message.detail.get("understood")
+        arrived = outbound and clocks.is_evidence(message.channel, DeliveryState(message.state))
         return Turn(
             id=message.id, direction=message.direction, author=message.author,
             author_name=message.author_name or "Tenant", kind=message.kind, text=message.text, at=message.created_at,
-            urgent=message.urgent, state=message.state,
-            delivery=self._words.delivery(message.state) if outbound else None,
+            urgent=message.urgent, state="delivered" if arrived else message.state,
+            delivery=self._words.delivery(message.state, message.channel) if outbound else None,
             troubled=outbound and message.state in {"failed", "unknown"}, error=message.error if outbound else None,
             understood=f"{in_words(heard['intent'])}, {heard['confidence']:.0%} sure" if heard else None,
             danger=self._danger(triage) if triage else None, evidence=triage["evidence"] if triage else (),
@@ -384,24 +403,21 @@ class Reader:
             state=case.state, summary=case.summary, words=case.words, answers=answers,
             added=[each["words"] for each in added], team=case.team, handler=case.handler,
             sensitive=case.category == "safeguarding", received_at=case.received_at, deemed_at=case.deemed_at,
-            promises=[self._promise(each, now=now) for each in clocks.of_case(session, case.id)],
+            promises=[self._promise(session, each, now=now) for each in clocks.of_case(session, case.id)],
             handed=handed(session, self._office, case),
         )  # fmt: skip
 
-    def _promise(self, clock: Clock, *, now: datetime) -> Promise:
-        policy = self._office.policy
-        commitment = policy.commitments.get(clock.commitment)
-        why: Sequence[str] = ()
-        due = self._office.moment_in_words(clock.due_at, now)
-        # A date is explained under the rules that made it; one promised under an older policy stands unexplained.
-        if commitment is not None and clock.policy_version_id == policy.version:
-            explained = policy.explain(clock.commitment, clock.started_at)
-            why, due = explained.why, self._office.due_in_words(explained, now)
+    def _promise(self, session: Session, clock: Clock, *, now: datetime) -> Promise:
+        commitment = clocks.commitment_of(session, self._office, clock)
+        proof = clocks.why(session, self._office, clock)
+        elapsed = commitment.mode in {"hours", "minutes"}
+        in_words_of_day = self._office.moment_in_words if elapsed else self._office.day_in_words
+        state = _promise_state(clock, now)
         return Promise(
-            id=clock.id, title=commitment.title if commitment else in_words(clock.commitment),
-            state=_promise_state(clock, now), due_at=clock.due_at, due=due, met_at=clock.met_at,
-            clause=commitment.clause if commitment else "", unverified=commitment.unverified if commitment else None,
-            why=why,
+            id=clock.id, title=commitment.title, commitment=clock.commitment, state=state,
+            stands=self._words.promise(state), tone=_TONES.get(state, ""), over=clock.state not in clocks.OPEN,
+            due_at=clock.due_at, due=in_words_of_day(clock.due_at, now), met_at=clock.met_at, told_at=clock.told_at,
+            reason=clock.reason, clause=commitment.clause, unverified=commitment.unverified, why=proof.why,
         )  # fmt: skip
 
 
@@ -447,10 +463,15 @@ def conversation_pulse(session: Session, conversation_id: str) -> Pulse:
         select(Task.id, Task.done_at).where(Task.conversation_id == conversation_id).order_by(col(Task.id))
     )
     promises = session.exec(
-        select(Clock.id, Clock.state)
+        select(Clock.id, Clock.state, Clock.told_at)
         .join(Case, col(Case.id) == Clock.case_id)
         .where(Case.contact_id == talk[1])
         .order_by(col(Clock.id))
+    )
+    cases = session.exec(
+        select(Case.id, Case.state, Case.handler, Case.completed_at)
+        .where(Case.contact_id == talk[1])
+        .order_by(col(Case.id))
     )
     handovers = session.exec(
         select(Handover.id, Handover.state, func.count(col(HandoverAttempt.id)))
@@ -465,6 +486,7 @@ def conversation_pulse(session: Session, conversation_id: str) -> Pulse:
         *(tuple(each) for each in messages),
         *(tuple(each) for each in todo),
         *(tuple(p) for p in promises),
+        *(tuple(each) for each in cases),
     )
 
 
@@ -521,9 +543,7 @@ def _file(attachment: Attachment) -> str:
 def _promise_state(clock: Clock, now: datetime) -> str:
     if clock.state == ClockState.MET:
         return "met_late" if clock.met_at is not None and clock.met_at > clock.due_at else "met"
-    if clock.state == ClockState.MISSED:
-        return "missed"
-    return "late" if now > clock.due_at else "running"
+    return "late" if clock.state == ClockState.RUNNING and now > clock.due_at else clock.state
 
 
 def _waiting() -> Any:

@@ -1,4 +1,4 @@
-"""What the console says about the keys that the product writes: kinds of task, delivery states."""
+"""What the console says about the keys that the product writes: kinds of task, states, what can be recorded of a case."""
 
 import tomllib
 from collections.abc import Mapping
@@ -21,19 +21,37 @@ class Explained:
 class Explanations:
     tasks: Mapping[str, Explained] = field(default_factory=dict)
     deliveries: Mapping[str, Explained] = field(default_factory=dict)
+    promises: Mapping[str, Explained] = field(default_factory=dict)
+    outcomes: Mapping[str, Explained] = field(default_factory=dict)
+    endings: Mapping[str, Explained] = field(default_factory=dict)
 
     def task(self, kind: str) -> Explained:
         """A kind of task; one that has no words here is shown by its key."""
         return self.tasks.get(kind) or Explained(in_words(kind))
 
-    def delivery(self, state: str) -> Explained:
-        return self.deliveries.get(state) or Explained(in_words(state))
+    def delivery(self, state: str, channel: str) -> Explained:
+        """A delivery state; where a channel's `sent` is all the evidence there can be, it has words of its own."""
+        found = self.deliveries.get(f"{state}_{channel}") or self.deliveries.get(state)
+        return found or Explained(in_words(state))
+
+    def promise(self, state: str) -> str:
+        """Where a promise stands."""
+        return (self.promises.get(state) or Explained(in_words(state))).title
+
+    def outcome(self, outcome: str) -> str:
+        """What can be recorded of a case."""
+        return (self.outcomes.get(outcome) or Explained(in_words(outcome))).title
+
+    def ending(self, ending: str) -> str:
+        """How a case can end."""
+        return (self.endings.get(ending) or Explained(in_words(ending))).title
 
 
 def load_explanations() -> Explanations:
     tables = tomllib.loads(FILE.read_text(encoding="utf-8"))
     return Explanations(*(
-        {key: Explained(**words) for key, words in tables[section].items()} for section in ("tasks", "deliveries")
+        {key: Explained(**words) for key, words in tables[section].items()}
+        for section in ("tasks", "deliveries", "promises", "outcomes", "endings")
     ))  # fmt: skip
 
 
