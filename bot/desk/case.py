@@ -4,6 +4,7 @@ Closing one: with its outcome told, and every clock met or ended.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -37,7 +38,14 @@ def open_case(
     received_at: datetime,
     now: datetime,
 ) -> Case:
-    """Open a case, start every clock that applies, acknowledge it and give staff the task."""
+    """Open a case, start every clock that applies, acknowledge it and give staff the task.
+
+    `received_at` is when the tenant began to tell of it. A tenant who left off and finished only when a promise counted from
+    there would be broken already is promised it from now; the beginning stays in `details["begun"]`.
+    """
+    if any(promise.due <= now for promise in _owed(office, conversation.channel, asked, received_at)):
+        asked = replace(asked, details={**asked.details, "begun": received_at.isoformat()})
+        received_at = now
     case = _new_case(session, office, conversation, asked, received_at=received_at, now=now)
     promises = _promise(session, office, case, now=now)
     acknowledge(session, office, conversation, case, promises, now=now)
@@ -223,6 +231,20 @@ def _promise(session: Session, office: Office, case: Case, *, now: datetime) -> 
         promises = (*promises, update)
     clocks.start_all(session, office, case, promises, now=now)
     return promises
+
+
+def _owed(office: Office, channel: str, asked: OpenCase, received_at: datetime) -> Sequence[Explanation]:
+    """What would be promised of a case before there is one."""
+    policy = office.policy
+    priority = (
+        max(asked.priority, policy.priority(asked.category), key=_PRIORITIES.index)
+        if asked.kind == "repair"
+        else "routine"
+    )
+    return policy.opening_clocks(
+        kind=asked.kind, category=asked.category, priority=priority, channel_class=policy.channel_class(channel),
+        received=received_at, answers=asked.details,
+    )  # fmt: skip
 
 
 def _alarm(

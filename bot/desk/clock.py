@@ -151,9 +151,14 @@ def standing(clock: Clock) -> Standing:
         asked=clock.asked_at is not None,
         owner_warned=clock.owner_warned_at is not None,
         manager_warned=clock.manager_warned_at is not None,
-        told=clock.told_by is not None or clock.met_by in NEVER_TOLD,
-        content=clock.content is not None,
+        told=(clock.told_by is not None and not told_early(clock)) or clock.met_by in NEVER_TOLD,
+        content=clock.content is not None and clock.told_by is None,
     )
+
+
+def told_early(clock: Clock) -> bool:
+    """Whether the tenant was told before the time in which a promise's end has to be spoken of: then once more in it."""
+    return clock.told_at is not None and clock.warn_from is not None and clock.told_at < clock.warn_from
 
 
 def decent(session: Session, office: Office, clock: Clock, *, now: datetime) -> datetime:
@@ -231,6 +236,8 @@ def proven(
         if clock.told_at is None:
             clock.told_at = now
             session.add(clock)
+            if told_early(clock):
+                look(session, office, clock, now=now)
         if clock.id in meets and clock.state in OPEN:
             _met(session, office, clock, at=now, actor=by, now=now, message=message)
 

@@ -33,6 +33,8 @@ TASKS: Final = {PHONE: "ring_about_promise", LETTER: "write_about_promise"}
 AT_RISK: Final = "contact_safely"
 """The same for a person at risk: a trained member of staff decides how, and whether."""
 _CALL_WITHIN: Final = timedelta(hours=2)
+_CALL_TAKES: Final = timedelta(minutes=30)
+"""How long staff need to get round to a call that has become due."""
 _RING: Final = frozenset({"sms", "whatsapp"})
 
 
@@ -144,7 +146,7 @@ def what_it_proves(message: Message) -> dict[str, Any] | None:
 def note(session: Session, told: Sequence[Clock], sent: Sent) -> None:
     """Have the clocks show by what way their tenant is told."""
     for clock in told:
-        clock.told_by = sent.by
+        clock.told_by, clock.told_at = sent.by, None
         clock.told_message_id = sent.message.id if sent.message else None
         session.add(clock)
 
@@ -213,12 +215,24 @@ def _ask_person(
     assert talk is not None
     words = office.render(says, channel=by, now=now, language=contact.language).text
     sensitive = at_risk(session, contact.id)
-    about_clocks = [*about.get("clocks", ()), *about.get("meets", ())]
-    return tasks.add(
-        session, office, talk, AT_RISK if sensitive else TASKS[by], due_at=due if due > now else now + _CALL_WITHIN,
-        now=now, case_id=case.id, detail=words, urgent=urgent or sensitive,
-        clock_id=about_clocks[0] if about_clocks else None, about=dict(about) | {"words": words},
-    )  # fmt: skip
+    kind = AT_RISK if sensitive else TASKS[by]
+    # If the office closes before there is time for it, it is for whoever is on call: the tenant must hear before it is due.
+    urgent = urgent or (now < due <= office.policy.calendar.deemed_received(now + _CALL_TAKES))
+    waiting = select(Task).where(Task.case_id == case.id, Task.kind == kind, col(Task.done_at).is_(None))
+    task = session.exec(waiting).first()
+    if task is None:
+        return tasks.add(
+            session, office, talk, kind, due_at=due if due > now else now + _CALL_WITHIN, now=now, case_id=case.id,
+            detail=words, urgent=urgent or sensitive, about=dict(about) | {"words": words},
+        )  # fmt: skip
+    # One call says everything: also what came to be said since it was asked for.
+    known = task.about or {}
+    clocks_of = {name: list(dict.fromkeys([*known.get(name, ()), *about.get(name, ())])) for name in ("clocks", "meets")}
+    words = "\n\n".join(dict.fromkeys([known.get("words", task.detail), words]))
+    task.about, task.detail = known | dict(about) | clocks_of | {"words": words}, words
+    task.due_at, task.urgent = min(task.due_at, due) if due > now else task.due_at, task.urgent or urgent
+    session.add(task)
+    return task
 
 
 def _kept(say: Say) -> dict[str, Any]:

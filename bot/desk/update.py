@@ -263,7 +263,7 @@ def tell(
     )
     _say(
         session, office, contact, cases[head.case_id], says, kind, about, meets,
-        once=f"tell:{head.id}:{head.content['at'] if head.content else ''}", staff=staff, now=now,
+        once=f"tell:{head.id}:{head.content['at'] if head.content else ''}:{head.told_by or ''}", staff=staff, now=now,
     )  # fmt: skip
 
 
@@ -331,7 +331,9 @@ def _nothing_given(session: Session, office: Office, case: Case, clock: Clock, *
 
 
 def _may_be_told(clock: Clock) -> bool:
-    return clock.told_by is None and clock.state in {ClockState.RUNNING, ClockState.MISSED}
+    """A promise of which the tenant was told early is spoken of once more, when its end is near."""
+    untold = clock.told_by is None or clocks.told_early(clock)
+    return untold and clock.state in {ClockState.RUNNING, ClockState.MISSED}
 
 
 def _is_elapsed(session: Session, office: Office, clock: Clock) -> bool:

@@ -20,6 +20,8 @@ ASK_AHEAD: Final = 2
 """Working days between asking staff what to say and saying it."""
 TIME_FOR_ANOTHER_WAY: Final = timedelta(hours=4)
 """How long before the end the tenant is told, where the period allows it: a failed message still leaves time to ring."""
+TIME_FOR_A_CALL: Final = timedelta(minutes=30)
+"""The same for what is counted in hours: what nobody has read after ten minutes still leaves time to ring."""
 
 QuietHours = tuple[time, time] | None
 
@@ -85,7 +87,7 @@ def moments(
             ask=None,
             owner=deemed + (due - deemed) / 2,
             manager=warn_from,
-            tell=warn_from + (due - warn_from) / 2,
+            tell=max(warn_from, min(warn_from + (due - warn_from) / 2, due - TIME_FOR_A_CALL)),
             due=due,
         )
     end = planned if planned > warn_from else due
