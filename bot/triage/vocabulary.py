@@ -41,8 +41,11 @@ class Vocabulary:
         """Let a phrase stand for a concept, next to what it stands for already."""
         node = self._root
         for word in words:
-            node = node.following.setdefault(word, _Node())
-            self._words.add(word)
+            after = node.following.get(word)
+            if after is None:
+                after = node.following[word] = _Node()
+            node = after
+        self._words.update(words)
         if concept not in node.concepts:
             node.concepts = (*node.concepts, concept)
 
