@@ -19,6 +19,7 @@ from rich.table import Table
 
 from bot.bootstrap import DATA, NLU_DATA
 from bot.cli.nlu import describe
+from bot.triage import load_triage
 from bot.understanding import load_understanding
 
 ROOT = Path(__file__).parent.parent
@@ -105,13 +106,14 @@ def figures(pairs: Sequence[Pair]) -> list[Figure]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how well messages are understood.")
     parser.add_argument("--confusions", type=int, default=15, help="how many confusions of intents to print")
-    parser.add_argument("--hazards", action="store_true", help="print how many were seen, by hazard")
+    parser.add_argument("--hazards", action="store_true", help="print what the rules see alone, and how many by hazard")
     parser.add_argument(
         "--misses", action="store_true", help="print the texts that were missed (then the set is not blind)"
     )
     args = parser.parse_args()
     screen = Console()
     classifier, triage = load_understanding(NLU_DATA, DATA)
+    rules = load_triage(NLU_DATA)
     for name, messages in (("blind", blind()), ("held out", held_out()), ("dev", developed_with())):
         began = time.perf_counter()
         pairs = [(wanted, describe(wanted["text"], classifier, triage)) for wanted in messages]
@@ -123,6 +125,9 @@ def main() -> None:
             table.add_row(figure.name, figure.asked, f"{figure.share:.1%} ({figure.good})", str(figure.of))
         screen.print(table)
         if args.hazards:
+            alone = [(wanted, describe(wanted["text"], classifier, rules)) for wanted in messages]
+            for figure in figures(alone)[:5]:
+                screen.print(f"  rules alone: {figure.name} {figure.share:.1%} ({figure.good})")
             told = Counter(w["hazard"] for w, _ in pairs if w["urgency"] in RAISED)
             seen = Counter(w["hazard"] for w, f in pairs if w["urgency"] in RAISED and f["urgency"] in RAISED)
             screen.print("  seen: " + ", ".join(f"{hazard} {seen[hazard]}/{told[hazard]}" for hazard in sorted(told)))

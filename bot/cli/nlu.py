@@ -20,6 +20,8 @@ _PEOPLE: Final = frozenset({"self_harm", "domestic_abuse", "child_at_risk", "vio
 """Hazards of a person: what was said is about them, whatever else it is about."""
 _SURE: Final = 0.5
 """From here on an intent stands beside an emergency of the home; below, whoever tells of one reports a repair."""
+_CERTAIN: Final = 0.75
+"""From here on a repair is a repair, though it sounds as if somebody were at risk."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -97,7 +99,9 @@ def describe(text: str, classifier: Classifier, triage: Triage) -> dict[str, Any
 def _intent(understanding: Understanding, assessment: Assessment) -> str:
     if assessment.urgency not in {Urgency.DANGER, Urgency.EMERGENCY}:
         return understanding.intent
-    if assessment.hazard in _PEOPLE:
+    if assessment.hazard in _PEOPLE and not (
+        understanding.intent == "report_repair" and understanding.confidence >= _CERTAIN
+    ):
         return "safeguarding"
     sure = understanding.confidence >= _SURE and understanding.intent != OUT_OF_SCOPE
     return understanding.intent if sure else "report_repair"

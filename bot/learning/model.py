@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Signs = Callable[[str], Sequence[str]]
 """The concepts that another reader (triage) finds in a text: they are features too."""
 
+GRAVE: Final = frozenset({"gas_leak", "carbon_monoxide", "fire", "self_harm", "domestic_abuse"})
+"""Dangers that must never be missed: for them more false alarms are accepted."""
 _MOST_EVIDENCE: Final = 3
 
 
@@ -76,6 +78,7 @@ class Model:
         self.threshold = float(description["threshold"])
         self.margin = float(description["margin"])
         self._present_from = float(description["present_from"])
+        self._grave_from = float(description["grave_from"])
         self._sure_from = float(description["sure_from"])
         self._advice_from = float(description["advice_from"])
         self._life_from = float(description["life_from"])
@@ -119,12 +122,13 @@ class Model:
             found = self._score(each)
             if found is not None and found.present > scores.present:
                 part, scores = each, found
+        hazard = self.hazards[int(scores.hazards.argmax())]
         return Suspicion(
-            present=scores.present - self._present_from,
+            present=scores.present - (self._grave_from if hazard in GRAVE else self._present_from),
             life=scores.life - self._life_from,
             sure=scores.present >= self._sure_from,
             worth_advice=scores.present >= self._advice_from,
-            hazard=self.hazards[int(scores.hazards.argmax())],
+            hazard=hazard,
             part=part,
         )
 

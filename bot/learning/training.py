@@ -35,8 +35,10 @@ _COST_OF_A_WRONG_INTENT: Final = 0.25
 """Against 1 gained by a right one: asking again costs a tenant less than an answer to another question."""
 _FEWEST_KEPT: Final = 0.95
 """Of the examples that are understood rightly, the share that thresholds must let through."""
-_FALSE_ALARMS: Final = 0.015
-"""The share of harmless examples that may be taken for a danger by the model alone."""
+_FALSE_ALARMS: Final = 0.02
+"""The share of harmless examples that may be taken for a danger by the model alone. Many of them were written to sound like
+one: of everyday messages it is a smaller share."""
+_FALSE_ALARMS_IF_GRAVE: Final = 0.03
 _SURE_FALSE_ALARMS: Final = 0.003
 _NEEDLESS_ADVICE: Final = 0.04
 _LIVES_TAKEN_FOR_THINGS: Final = 0.06
@@ -251,10 +253,11 @@ class _Dangers:
     def thresholds(self, scores: "NDArray[np.float64]") -> dict[str, float]:
         """From which score on a danger is believed, is certain, is worth advice, and is one to life."""
         if not self.hazards:
-            return dict.fromkeys(("present_from", "sure_from", "advice_from", "life_from"), float("inf"))
+            return dict.fromkeys(("present_from", "grave_from", "sure_from", "advice_from", "life_from"), float("inf"))
         harmless = scores[~self.present, 0]
         return {
             "present_from": float(np.quantile(harmless, 1 - _FALSE_ALARMS)),
+            "grave_from": float(np.quantile(harmless, 1 - _FALSE_ALARMS_IF_GRAVE)),
             "sure_from": float(np.quantile(harmless, 1 - _SURE_FALSE_ALARMS)),
             "advice_from": float(np.quantile(harmless, 1 - _NEEDLESS_ADVICE)),
             "life_from": float(np.quantile(scores[self.life, 1], _LIVES_TAKEN_FOR_THINGS)),
