@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Select
 from sqlmodel import Session, col, func, select
 
+from bot.console.casework import NAME_HANDLER, Doable, doable
 from bot.console.emergencies import Handed, handed
 from bot.console.explanations import Explained, Explanations, in_words
 from bot.desk import clock as clocks
@@ -27,8 +28,6 @@ from bot.store.tables import (
     Contact,
     Conversation,
     Event,
-    Handover,
-    HandoverAttempt,
     InboundState,
     Message,
     Owner,
@@ -107,6 +106,8 @@ class Todo:
     who: str
     reference: str | None
     conversation_id: str
+    answer: tuple[str, str] | None
+    """Where on the page it is dealt with, and what that is called; None if it is ticked off."""
     urgent: bool
     alarm: bool
     late: bool
@@ -185,7 +186,12 @@ class Matter:
     sensitive: bool
     received_at: datetime
     deemed_at: datetime
+    happened: Sequence[tuple[str, datetime]]
+    """What staff have written down, and when it was."""
+    outcome: str | None
+    """What the tenant was told at the end."""
     promises: Sequence[Promise]
+    can: Doable
     handed: Handed | None
     """Of an emergency: who has it."""
 
@@ -225,10 +231,6 @@ class Board:
     mine: int
     set_aside: int
     undelivered: int
-
-
-Pulse = tuple[object, ...]
-"""Something that differs when what it stands for has changed."""
 
 
 class Reader:
@@ -315,7 +317,7 @@ class Reader:
             hazard=self._hazard(hazard["hazard"]) if hazard else None,
             hazard_at=datetime.fromisoformat(hazard["at"]) if hazard else None,
             turns=self._turns(session, conversation_id),
-            matters=self._matters(session, conversation, contact, now=now),
+            matters=self._matters(session, conversation, contact, me, now=now),
             todos=self._todos(session, list(own), now=now),
             muted=not contacts.may_receive(conversations.address_of(session, conversation.address_id)),
         )  # fmt: skip
@@ -335,7 +337,8 @@ class Reader:
             id=task.id, kind=task.kind, title=words.title, todo=words.todo, detail=task.detail,
             in_confidence=task.kind == reach.AT_RISK or (case is not None and is_in_confidence(case)), who=name,
             reference=case.reference if case else None,
-            conversation_id=task.conversation_id, urgent=task.urgent, alarm=task.urgent and task.kind in _ALARMS,
+            conversation_id=task.conversation_id, answer=_answer(task), urgent=task.urgent,
+            alarm=task.urgent and task.kind in _ALARMS,
             late=now > task.due_at, due_at=task.due_at, created_at=task.created_at,
         )  # fmt: skip
 
@@ -380,7 +383,9 @@ class Reader:
 
     # --- cases
 
-    def _matters(self, session: Session, talk: Conversation, contact: Contact, *, now: datetime) -> list[Matter]:
+    def _matters(
+        self, session: Session, talk: Conversation, contact: Contact, me: Staff, *, now: datetime
+    ) -> list[Matter]:
         """The cases of this conversation, and the person's other open ones, newest first."""
         here = session.exec(
             select(Case)
@@ -388,9 +393,9 @@ class Reader:
             .order_by(col(Case.received_at).desc(), col(Case.id).desc())
         )
         found = {each.id: each for each in (*here, *contacts.open_cases(session, contact))}
-        return [self._matter(session, each, now=now) for each in found.values()]
+        return [self._matter(session, each, me, now=now) for each in found.values()]
 
-    def _matter(self, session: Session, case: Case, *, now: datetime) -> Matter:
+    def _matter(self, session: Session, case: Case, me: Staff, *, now: datetime) -> Matter:
         added = case.details.get("added", ())
         answers = [
             (in_words(name), str(value))
@@ -404,6 +409,14 @@ class Reader:
             added=[each["words"] for each in added], team=case.team, handler=case.handler,
             sensitive=case.category == "safeguarding", received_at=case.received_at, deemed_at=case.deemed_at,
             promises=[self._promise(session, each, now=now) for each in clocks.of_case(session, case.id)],
+            happened=[
+                (self._words.outcome(name), at)
+                for name, at in (
+                    ("attended", case.attended_at), ("made_safe", case.made_safe_at), ("completed", case.completed_at),
+                )
+                if at is not None
+            ],
+            outcome=case.outcome, can=doable(session, self._office, self._words, case, me, now=now),
             handed=handed(session, self._office, case),
         )  # fmt: skip
 
@@ -432,62 +445,6 @@ def read_lately(session: Session, case_id: str, me: Staff, *, now: datetime) -> 
         )
     )
     return found.first() is not None
-
-
-# --- what tells a page that something changed
-
-
-def board_pulse(session: Session) -> Pulse:
-    """Differs when the list, the alarms or the tasks have changed."""
-    recent = session.exec(
-        select(Conversation.id, Conversation.version).order_by(col(Conversation.last_message_at).desc()).limit(SHOWN)
-    )
-    waiting = session.exec(
-        select(Conversation.id, Conversation.version).where(col(Conversation.needs_person).is_not(None))
-    )
-    open_tasks = session.exec(select(Task.id).where(col(Task.done_at).is_(None)).order_by(col(Task.id)))
-    return (*(tuple(each) for each in recent), None, *sorted(tuple(each) for each in waiting), None, *open_tasks)
-
-
-def conversation_pulse(session: Session, conversation_id: str) -> Pulse:
-    """Differs when a conversation, the delivery of its messages, its tasks or its cases' promises have changed."""
-    talk = session.exec(
-        select(Conversation.version, Conversation.contact_id).where(Conversation.id == conversation_id)
-    ).first()
-    if talk is None:
-        return ()
-    messages = session.exec(
-        select(Message.seq, Message.state).where(Message.conversation_id == conversation_id).order_by(col(Message.seq))
-    )
-    todo = session.exec(
-        select(Task.id, Task.done_at).where(Task.conversation_id == conversation_id).order_by(col(Task.id))
-    )
-    promises = session.exec(
-        select(Clock.id, Clock.state, Clock.told_at)
-        .join(Case, col(Case.id) == Clock.case_id)
-        .where(Case.contact_id == talk[1])
-        .order_by(col(Clock.id))
-    )
-    cases = session.exec(
-        select(Case.id, Case.state, Case.handler, Case.completed_at)
-        .where(Case.contact_id == talk[1])
-        .order_by(col(Case.id))
-    )
-    handovers = session.exec(
-        select(Handover.id, Handover.state, func.count(col(HandoverAttempt.id)))
-        .join(HandoverAttempt, col(HandoverAttempt.handover_id) == Handover.id, isouter=True)
-        .where(Handover.conversation_id == conversation_id)
-        .group_by(col(Handover.id), col(Handover.state))
-        .order_by(col(Handover.id))
-    )
-    return (
-        talk[0],
-        *(tuple(each) for each in handovers),
-        *(tuple(each) for each in messages),
-        *(tuple(each) for each in todo),
-        *(tuple(p) for p in promises),
-        *(tuple(each) for each in cases),
-    )
 
 
 # --- inside
@@ -538,6 +495,15 @@ def _channel(name: str) -> str:
 def _file(attachment: Attachment) -> str:
     size = f", {attachment.size // 1024 or 1} kB" if attachment.size else ""
     return f"{attachment.media_type}{size}"
+
+
+def _answer(task: Task) -> tuple[str, str] | None:
+    if task.case_id is None:
+        return None
+    return {
+        clocks.ASKED: (f"update-{task.case_id}", "Give the update"),
+        NAME_HANDLER: (f"handler-{task.case_id}", "Name them"),
+    }.get(task.kind)
 
 
 def _promise_state(clock: Clock, now: datetime) -> str:

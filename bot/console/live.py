@@ -15,8 +15,8 @@ from typing import Any, Final
 from aiohttp import WSCloseCode, WSMsgType, web
 from sqlmodel import Session
 
-from bot.console import board
-from bot.console.board import Pulse
+from bot.console import pulse
+from bot.console.pulse import Pulse
 from bot.store import Store
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class Live:
 
         def work(session: Session) -> tuple[Pulse, dict[str, Pulse], set[str]]:
             gone = {token for token in tokens if not self._still_signed_in(session, token, now)}
-            return board.board_pulse(session), {each: board.conversation_pulse(session, each) for each in viewed}, gone
+            return pulse.board_pulse(session), {each: pulse.conversation_pulse(session, each) for each in viewed}, gone
 
         whole, each, gone = await self._store.read(work)
         for page in pages:

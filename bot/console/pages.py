@@ -3,7 +3,7 @@ in one transaction; afterwards `nudge` lets the outbox send."""
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from bot.console.auth import Door
 from bot.console.board import READ_IN_CONFIDENCE, Board, Dossier, Holder, Reader, View, holder_id, read_lately
+from bot.console.casework import LONGEST_LINE, LONGEST_WORDS, Casework
 from bot.console.emergencies import LONGEST_REASON, Emergencies
 from bot.console.explanations import load_explanations
 from bot.console.live import Live
@@ -55,6 +56,7 @@ class Console:
         self._banners = banners
         self._reader = Reader(office, load_explanations())
         self._emergencies = Emergencies(office, self._act)
+        self._casework = Casework(office, self._act)
         self._door = Door(store, office, wall_clock, self._page, secure_cookies=secure_cookies)
         self._live = Live(store, wall_clock.now, _still_signed_in)
         self._templates = Environment(
@@ -84,6 +86,7 @@ class Console:
             web.post("/staff/conversations/{id}/reply", inside(self.reply)),
             web.post("/staff/tasks/{id}/done", inside(self.task_done)),
             *self._emergencies.routes(inside),
+            *self._casework.routes(inside),
         ]
 
     def conversation_changed(self, _conversation_id: str) -> None:
@@ -103,7 +106,7 @@ class Console:
 
     async def _screen(
         self, request: web.Request, who: SignedIn, conversation_id: str | None, *, status: int = 200,
-        notice: str | None = None, draft: str = "",
+        notice: str | None = None, draft: str = "", typed: Mapping[str, str] | None = None,
     ) -> web.Response:  # fmt: skip
         """The one screen there is: the list, the conversation if one is open, its case and what is to be done."""
         now = self._wall_clock.now()
@@ -133,6 +136,8 @@ class Console:
             "board.html", status=status, who=who, csrf=who.csrf, board=shown, open=open_one, now=now, notice=notice,
             draft=draft, may_act=who.staff.role in accounts.ACTING_ROLES, Holder=Holder, View=View,
             banners=list(self._banners()), longest=LONGEST_REPLY, longest_reason=LONGEST_REASON, form_id=self._office.id(),
+            typed=typed or {}, longest_words=LONGEST_WORDS, longest_line=LONGEST_LINE,
+            today=self._office.local(now).date().isoformat(),
             here=request.path if open_one is None else f"/staff/conversations/{open_one.id}",
         )  # fmt: skip
 
@@ -231,9 +236,11 @@ class Console:
         return await self._act(request, who, back or None, work)
 
     async def _act(
-        self, request: web.Request, who: SignedIn, conversation_id: str | None, work: Work, *, draft: str = ""
-    ) -> web.StreamResponse:
-        """Carry out `work` as whoever is signed in *now*, then show the result. A refusal shows why, and keeps the draft."""
+        self, request: web.Request, who: SignedIn, conversation_id: str | None, work: Work, *, draft: str = "",
+        typed: Mapping[str, str] | None = None, at: str = "",
+    ) -> web.StreamResponse:  # fmt: skip
+        """Carry out `work` as whoever is signed in *now*, then show the result. A refusal shows why, and keeps what was
+        written: the draft of a reply, or what was `typed` in another form. `at` is the part of the page to show."""
         now = self._wall_clock.now()
 
         def whole(session: Session) -> None:
@@ -247,21 +254,25 @@ class Console:
         try:
             await self._store.run(whole)
         except NotAllowed as refusal:
-            return await self._refused(request, who, conversation_id, str(refusal), draft)
+            return await self._refused(request, who, conversation_id, str(refusal), draft, typed)
         except Superseded:
             holder = await self._holder_in_words(conversation_id, who)
-            return await self._refused(request, who, conversation_id, f"{holder} Nothing was changed by you.", draft)
+            return await self._refused(
+                request, who, conversation_id, f"{holder} Nothing was changed by you.", draft, typed
+            )
         if conversation_id is not None:
             self._nudge(conversation_id)
         self._live.nudge()
         view = _view(request)
         target = f"/staff/conversations/{conversation_id}" if conversation_id is not None else "/staff"
-        raise web.HTTPSeeOther(target + (f"?view={view}" if view is not View.ALL else ""))
+        query, fragment = f"?view={view}" if view is not View.ALL else "", f"#{at}" if at else ""
+        raise web.HTTPSeeOther(target + query + fragment)
 
     async def _refused(
-        self, request: web.Request, who: SignedIn, conversation_id: str | None, reason: str, draft: str
-    ) -> web.Response:
-        return await self._screen(request, who, conversation_id, status=409, notice=reason, draft=draft)
+        self, request: web.Request, who: SignedIn, conversation_id: str | None, reason: str, draft: str,
+        typed: Mapping[str, str] | None,
+    ) -> web.Response:  # fmt: skip
+        return await self._screen(request, who, conversation_id, status=409, notice=reason, draft=draft, typed=typed)
 
     def _check_held_by(self, session: Session, conversation_id: str, me: Staff) -> None:
         conversation = conversations.load(session, conversation_id)

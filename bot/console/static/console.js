@@ -149,6 +149,7 @@ document.addEventListener("submit", async (event) => {
     if (path === "/staff/sign-in") return leave();
     const done = answer.redirected && answer.ok;
     if (form.id === "composer" && done) { text.value = ""; keepDraft(""); }
+    if (form.classList.contains("work") && done) finish(form);
     const page = show(await answer.text());
     if (done) {
       // A new form for the next reply, so that this one counts once.
@@ -162,6 +163,18 @@ document.addEventListener("submit", async (event) => {
     if (button) button.disabled = false;
   }
 });
+
+/** A form of the case has been dealt with: it is empty again, and folded away. */
+function finish(form) {
+  form.reset();
+  const details = form.closest("details");
+  if (details) {
+    details.open = false;
+    details.querySelector("summary").focus({ preventScroll: true });
+  }
+  connection.textContent = "Saved.";
+  setTimeout(() => { if (connection.textContent === "Saved.") connection.textContent = ""; }, 4000);
+}
 
 function tell(words) {
   const note = document.createElement("p");

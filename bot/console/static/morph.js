@@ -22,6 +22,7 @@ export function adopt(region, children) {
       now = document.importNode(child, true);
       if (before) {
         keepOpen(before, now);
+        keepWords(before, now);
         const focused = before.contains(document.activeElement) ? document.activeElement : null;
         if (place === before) place = now;
         before.replaceWith(now);
@@ -54,7 +55,24 @@ function plain(element) {
 
 function keepOpen(before, after) {
   const details = after.querySelectorAll("details");
-  before.querySelectorAll("details").forEach((each, number) => { if (each.open && details[number]) details[number].open = true; });
+  before.querySelectorAll("details").forEach((each, number) => {
+    const twin = each.id ? after.querySelector(`#${CSS.escape(each.id)}`) : details[number];
+    if (each.open && twin && twin.id === each.id) twin.open = true;
+  });
+}
+
+/** What was being written in a form stays, also when what stands around it has changed. */
+function keepWords(before, after) {
+  for (const field of before.querySelectorAll("textarea[id], input[id]:not([type=hidden]), select[id]")) {
+    const twin = after.querySelector(`#${CSS.escape(field.id)}`);
+    if (twin && field.value !== given(field)) twin.value = field.value;
+  }
+}
+
+/** What a field held when the page was made. */
+function given(field) {
+  if (field.tagName !== "SELECT") return field.defaultValue;
+  return ([...field.options].find((each) => each.defaultSelected) || field.options[0])?.value;
 }
 
 function refocus(focused, now) {
