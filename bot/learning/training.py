@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -113,13 +113,13 @@ def train_examples(
     counted = [features(example.text, lexicon, signs(example.text)) for example in chosen]
     labels = sorted(set(intents))
     truth = np.array([labels.index(name) for name in intents])
-    dangers = _Dangers(chosen)
     in_parts = [[features(part, lexicon, signs(part)) for part in parts(example.text)] for example in chosen]
-    scores, suspicions = _out_of_fold(counted, in_parts, truth, dangers)
+    dangers = _Dangers(chosen, counted, in_parts)
+    scores, suspicions = _out_of_fold(counted, truth, dangers)
     temperature = _temperature(scores, truth)
     threshold, margin = _thresholds(_softmax(scores / temperature), truth, labels)
     vectoriser = vectorise(counted)
-    columns = [fit(vectoriser, counted, truth), *dangers.fit(vectoriser, counted)]
+    columns = [fit(vectoriser, counted, truth), *dangers.fit(vectoriser, range(len(chosen)))]
     description = {
         "format": FORMAT,
         "intents": labels,
@@ -195,10 +195,13 @@ class _Dangers:
     """The second question: does an example tell of a danger, of which, and is it one to life?
 
     It is asked of all matters at once: an example's class is its hazard, or else its intent. Told apart from thirty
-    definite other matters, a danger is seen better than against one great "no danger".
+    definite other matters, a danger is seen better than against one great "no danger". The parts of harmless examples
+    are learned as harmless too, since messages are read in parts.
     """
 
-    def __init__(self, examples: Sequence[Labelled]) -> None:
+    def __init__(self, examples: Sequence[Labelled], counted: Sequence[Any], in_parts: Sequence[Sequence[Any]]) -> None:
+        self._counted = counted
+        self._in_parts = in_parts
         urgency = [example.metadata.get("urgency", "none") for example in examples]
         named = [example.metadata.get("hazard", NO_HAZARD) for example in examples]
         self.present = np.array([each in _PRESENT for each in urgency])
@@ -215,35 +218,33 @@ class _Dangers:
                 ]
             )
 
-    def fit(self, vectoriser: Any, counted: Sequence[Any]) -> list[Any]:
+    def fit(self, vectoriser: Any, inside: Iterable[int]) -> list[Any]:
         """Models for: to life or not, and which matter; none where the examples know no two hazards."""
         if not self.hazards:
             return []
+        rows = [
+            (index, each)
+            for index in inside
+            for each in (self._counted[index], *(() if self.present[index] else self._in_parts[index]))
+        ]
+        which, known = [index for index, _ in rows], [each for _, each in rows]
         return [
-            fit(vectoriser, counted, self.life, _DANGER_EMPHASIS),
-            fit(vectoriser, counted, self._matter, _DANGER_EMPHASIS),
+            fit(vectoriser, known, self.life[which], _DANGER_EMPHASIS),
+            fit(vectoriser, known, self._matter[which], _DANGER_EMPHASIS),
         ]
 
-    def scores(
-        self,
-        vectoriser: Any,
-        counted: Sequence[Any],
-        in_parts: Sequence[Sequence[Any]],
-        inside: list[int],
-        outside: list[int],
-    ) -> "NDArray[np.float64]":
+    def scores(self, vectoriser: Any, inside: list[int], outside: list[int]) -> "NDArray[np.float64]":
         """Two columns, present and to life, for the examples `outside` by a model of those `inside`: of each example and
         its parts, the one that sounds most like danger."""
         best = np.zeros((len(outside), 2))
         if not self.hazards or not self.life[inside].any() or self.life[inside].all():
             return best
-        known = [counted[index] for index in inside]
-        rows = [(row, each) for row, index in enumerate(outside) for each in (counted[index], *in_parts[index])]
+        to_life, which = self.fit(vectoriser, inside)
+        rows = [(row, each) for row, at in enumerate(outside) for each in (self._counted[at], *self._in_parts[at])]
         asked = vectoriser.transform([each for _, each in rows])
-        life = fit(vectoriser, known, self.life[inside], _DANGER_EMPHASIS).decision_function(asked)
-        model = fit(vectoriser, known, self._matter[inside], _DANGER_EMPHASIS)
+        life = to_life.decision_function(asked)
         scores = np.full((len(rows), len(self.matters)), -3.0)
-        scores[:, model.classes_] = model.decision_function(asked)
+        scores[:, which.classes_] = which.decision_function(asked)
         best[:, 0] = -np.inf
         for (row, _), *found in zip(rows, presence(scores, len(self.hazards)).tolist(), life.tolist(), strict=True):
             if found[0] > best[row, 0]:
@@ -270,7 +271,7 @@ class _Dangers:
 
 
 def _out_of_fold(
-    counted: Sequence[Any], in_parts: Sequence[Sequence[Any]], truth: "NDArray[np.int64]", dangers: _Dangers
+    counted: Sequence[Any], truth: "NDArray[np.int64]", dangers: _Dangers
 ) -> "tuple[NDArray[np.float64], NDArray[np.float64]]":
     """Scores of every example by a model that never saw it: the only honest ground for temperature and thresholds."""
     size = int(truth.max()) + 1
@@ -290,7 +291,7 @@ def _out_of_fold(
         if found.ndim == 1:
             found = np.stack([-found, found], axis=1) / 2
         scores[np.ix_(outside, model.classes_)] = found
-        suspicions[outside] = dangers.scores(vectoriser, counted, in_parts, inside, outside)
+        suspicions[outside] = dangers.scores(vectoriser, inside, outside)
     return scores, suspicions
 
 
