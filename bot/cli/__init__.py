@@ -12,7 +12,8 @@ from typing import Final
 
 _MODULES: Final = {
     "serve": "serve", "migrate": "serve", "check": "check", "train": "nlu", "understand": "nlu", "chat": "chat",
-    "replay": "chat", "policy": "policy", "report": "report", "evidence": "report", "staff": "staff", "why": "why",
+    "replay": "chat", "policy": "policy", "why": "why", "report": "report", "evidence": "report", "simulate": "simulate",
+    "staff": "staff",
 }  # fmt: skip
 """Every command and the module of this package that holds it."""
 
@@ -66,4 +67,13 @@ def faults() -> tuple[type[Exception], ...]:
     from bot.triage import TriageError
     from bot.wording import WordingError
 
-    return (SettingsError, PolicyError, DialogueError, ModelError, CatalogueError, TriageError, WordingError, StoreError)
+    return (
+        SettingsError,
+        PolicyError,
+        DialogueError,
+        ModelError,
+        CatalogueError,
+        TriageError,
+        WordingError,
+        StoreError,
+    )

@@ -50,6 +50,15 @@ def test_a_sentence_that_is_not_listed_is_found():
 
 
 @BOTH
+def test_what_is_called_kept_names_a_test_that_exists(name):
+    rows = trace(load_policy(name))
+    missing = {
+        row.id: test for row in rows if row.status == "kept" for test in row.tests or ("none",) if not _exists(test)
+    }
+    assert missing == {}
+
+
+@BOTH
 def test_what_is_planned_says_why_and_nothing_else_does(name):
     for row in trace(load_policy(name)):
         assert (row.reason is not None) == (row.status == "planned"), row.id
