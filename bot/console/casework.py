@@ -24,7 +24,7 @@ from bot.desk.update import Content, Draft
 from bot.sla import Commitment
 from bot.sla.calendar import at_local
 from bot.sla.commitment import PAUSES
-from bot.store.tables import Case, Clock, ClockState, HandoverState, Message, Staff, Task
+from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, ClockState, HandoverState, Message, Staff, Task
 
 NAME_HANDLER: Final = "name_complaint_handler"
 LONGEST_WORDS: Final = 1500
@@ -127,7 +127,8 @@ def _on_clock(session: Session, office: Office, clock: Clock, me: Staff, *, now:
     rule = clocks.commitment_of(session, office, clock)
     runs = clock.state == ClockState.RUNNING
     return OnClock(
-        late=clock.commitment != clocks.PROGRESS_UPDATE and clock.state in {ClockState.RUNNING, ClockState.MISSED},
+        # What a reply keeps needs no word about being late: the reply is the word.
+        late=clock.met_by not in FIRST_RESPONSE_EVIDENCE | _BY_MESSAGE and _runs(clock),
         pauses=[(each, PAUSES[each]) for each in sorted(rule.pauses)] if runs else [],
         resumes=clock.state == ClockState.PAUSED,
         later=_later(session, office, clock, rule, now=now) if runs and me.role in _MANAGERS else None,

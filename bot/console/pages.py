@@ -18,6 +18,8 @@ from bot.console.casework import LONGEST_LINE, LONGEST_WORDS, Casework
 from bot.console.emergencies import LONGEST_REASON, Emergencies
 from bot.console.explanations import load_explanations
 from bot.console.live import Live
+from bot.console.policy import PolicyPage
+from bot.console.reports import Reports
 from bot.desk import conversation as desk
 from bot.desk import handover as handovers
 from bot.desk import staff as accounts
@@ -54,9 +56,12 @@ class Console:
         self._wall_clock = wall_clock
         self._nudge = nudge
         self._banners = banners
-        self._reader = Reader(office, load_explanations())
+        explanations = load_explanations()
+        self._reader = Reader(office, explanations)
         self._emergencies = Emergencies(office, self._act)
         self._casework = Casework(office, self._act)
+        self._policy = PolicyPage(office, wall_clock, explanations.outcome, self._page)
+        self._reports = Reports(store, office, wall_clock, self._page)
         self._door = Door(store, office, wall_clock, self._page, secure_cookies=secure_cookies)
         self._live = Live(store, wall_clock.now, _still_signed_in)
         self._templates = Environment(
@@ -84,9 +89,11 @@ class Console:
             web.post("/staff/conversations/{id}/take-over", inside(self.take_over)),
             web.post("/staff/conversations/{id}/hand-back", inside(self.hand_back)),
             web.post("/staff/conversations/{id}/reply", inside(self.reply)),
+            web.get("/staff/policy", inside(self._policy.show), allow_head=False),
             web.post("/staff/tasks/{id}/done", inside(self.task_done)),
             *self._emergencies.routes(inside),
             *self._casework.routes(inside),
+            *self._reports.routes(inside),
         ]
 
     def conversation_changed(self, _conversation_id: str) -> None:
