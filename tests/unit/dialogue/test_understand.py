@@ -3,6 +3,7 @@
 import argparse
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from bot.cli import nlu
 from bot.messages import NO_DANGER, Assessment, Understanding, Urgency
 
+NLU_DATA = Path(__file__).parents[3] / "nlu_data"
 PROJECT = Path(__file__).parent / "project"
 KEYS = ["text", "intent", "confidence", "ranking", "urgency", "hazard", "advice", "evidence", "language", "entities"]
 
@@ -47,7 +49,7 @@ def test_the_object_has_its_keys_in_order():
         ("out_of_scope", Urgency.EMERGENCY, "flooding", ("report_repair", "emergency")),
         ("out_of_scope", Urgency.NONE, "none", ("out_of_scope", "none")),
         ("report_repair", Urgency.DANGER, "domestic_abuse", ("safeguarding", "danger")),
-        ("make_enquiry", Urgency.NONE, "self_harm", ("safeguarding", "none")),
+        ("make_enquiry", Urgency.NONE, "self_harm", ("make_enquiry", "none")),  # told of the past, or asked about
     ],
 )
 def test_triage_outranks_the_classifier(intent, urgency, hazard, expected):
@@ -65,11 +67,17 @@ def test_every_line_gets_one_line_even_an_empty_one():
 
 
 def test_training_twice_on_the_same_examples_does_nothing(tmp_path, capsys):
+    data = tmp_path / "nlu_data"
+    shutil.copytree(PROJECT, data)
+    for name in ("hazards.yml", "directory.yml"):
+        shutil.copy(NLU_DATA / name, data / name)
+    for name in ("languages", "lexicons"):
+        shutil.copytree(NLU_DATA / name, data / name)
     parser = argparse.ArgumentParser()
     nlu.add_parser(parser.add_subparsers(required=True))
 
     def train(*options):
-        args = parser.parse_args(["train", *options, "--nlu-data", str(PROJECT), "--data", str(tmp_path)])
+        args = parser.parse_args(["train", *options, "--nlu-data", str(data), "--data", str(tmp_path)])
         assert args.run(args) == 0
         return capsys.readouterr().out
 
