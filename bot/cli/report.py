@@ -1,7 +1,6 @@
 """`doorstep report` and `doorstep evidence`: what was promised and kept, and the evidence of one case."""
 
 import argparse
-import csv
 import json
 import sys
 from datetime import date, timedelta
@@ -16,7 +15,7 @@ from rich.text import Text
 from bot import references
 from bot import settings as settings_module
 from bot.bootstrap import assemble
-from bot.reports import Report, UnknownCase, evidence_pack, gather, pack_faults, page, public_page
+from bot.reports import Report, UnknownCase, evidence_pack, gather, pack_faults, page, public_page, write_csv
 from bot.reports.page import hours, percent
 from bot.sla import load_policy
 from bot.sla.calendar import local
@@ -24,10 +23,6 @@ from bot.store import open_store, schema, seals
 from bot.wallclock import SystemClock
 
 _PIPED_WIDTH: Final = 160
-_COLUMNS: Final = (
-    "by", "value", "commitment", "target", "due", "kept", "missed_and_told", "missed_in_silence", "share_kept", "cases_kept",
-    "cases_missed_and_told", "cases_missed_in_silence",
-)  # fmt: skip
 
 
 def add_parser(subparsers: Any) -> None:
@@ -138,25 +133,9 @@ def _write(report: Report, form: str, public: bool, file: Any) -> None:
     elif form == "json":
         file.write(json.dumps(report.as_json(), ensure_ascii=False, indent=2) + "\n")
     elif form == "csv":
-        _csv(report, file)
+        write_csv(report, file)
     else:
         _table(report, file)
-
-
-def _csv(report: Report, file: Any) -> None:
-    told = report.as_json()
-    writer = csv.writer(file)
-    writer.writerow(_COLUMNS)
-    groups = [("all", "all", told["commitments"])]
-    groups += [(name, value, results) for name, by in told["by"].items() for value, results in by.items()]
-    for name, value, results in groups:
-        for each in results:
-            figures = [
-                each[key]
-                for key in ("id", "target", "due", "kept", "missed_and_told", "missed_in_silence", "share_kept")
-            ]
-            cases = [" ".join(each["cases"][key]) for key in ("kept", "missed_and_told", "missed_in_silence")]
-            writer.writerow([name, value, *figures, *cases])
 
 
 def _table(report: Report, file: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Final
 KEPT: Final = "#1d6f42"
 TOLD: Final = "#b86e00"
 SILENT: Final = "#b3261e"
-_PAPER: Final = "#e8e8e8"
-_INK: Final = "#222222"
+_INK: Final = "currentColor"
+"""The colour of the text around it, by day and in dark mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def bar(parts: Sequence[Part], *, width: int = 220, height: int = 16) -> str:
     """One bar, filled in proportion. Empty if there is nothing to show."""
     total = sum(part.value for part in parts)
     words = ", ".join(f"{part.label} {part.value:g}" for part in parts if part.value) or "nothing due"
-    drawn = [f'<rect width="{width}" height="{height}" fill="{_PAPER}"/>']
+    drawn = [f'<rect width="{width}" height="{height}" fill="{_INK}" fill-opacity="0.1"/>']
     left = 0.0
     for part in parts:
         if not part.value:
@@ -49,7 +49,7 @@ def columns(values: Sequence[tuple[str, float | None]], *, width: int = 640, hei
     drawn = []
     for percent in (0, 50, 100):
         y = head + tall * (1 - percent / 100)
-        drawn.append(f'<line x1="0" x2="{width}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_PAPER}"/>')
+        drawn.append(f'<line x1="0" x2="{width}" y1="{y:.1f}" y2="{y:.1f}" stroke="{_INK}" stroke-opacity="0.15"/>')
     for place, (label, value) in enumerate(values):
         middle = step * (place + 0.5)
         drawn.append(_text(middle, height - 5, label))
