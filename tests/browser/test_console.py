@@ -201,8 +201,75 @@ async def test_without_javascript_staff_can_still_read_and_reply(house: House, c
     await page.locator("button", has_text="Save and sign in").click()
     await page.locator(".line a").click()
     await page.locator("#take-over button").click()
-    await page.locator("textarea").fill("Written without scripts.")
-    await page.locator("button", has_text="Send").click()
+    await page.locator("#text").fill("Written without scripts.")
+    await page.locator("#composer button", has_text="Send").click()
 
     assert "Written without scripts." in await page.locator("#log").inner_text()
     await context.close()
+
+
+async def test_words_in_a_form_of_the_case_stay_while_the_case_changes_and_go_once_it_is_sent(house: House, page: Page):
+    await enter(house, page)
+    await house.tenant_says("my tap is dripping")
+    await open_conversation(page)
+    side = page.get_by_role("complementary", name="Case and tasks")
+    await side.get_by_text("Close the case").click()
+    await side.get_by_label("What came of it").fill("A new washer is in.")
+    news = side.locator("details", has=page.get_by_text("Tell the tenant how it is going")).last
+    await news.get_by_text("Tell the tenant how it is going").click()
+    await news.get_by_label("What has happened").fill("The part is on order.")
+    await news.get_by_role("button", name="Send the update").click()
+
+    await expect(page.get_by_role("log").get_by_text("The part is on order.")).to_be_visible()
+    await expect(side.get_by_label("What came of it")).to_have_value("A new washer is in.")
+    await expect(news.get_by_label("What has happened")).to_be_hidden()
+    await side.get_by_role("button", name="Close it and tell the tenant").click()
+
+    await expect(side.get_by_text("Told at the end:")).to_be_visible()
+    await expect(page.get_by_role("log").get_by_text("A new washer is in.")).to_be_visible()
+
+
+async def test_a_case_is_closed_without_javascript_and_a_refusal_keeps_the_words(house: House, chromium: Browser):
+    await house.tenant_says("i smell gas")
+    context = await chromium.new_context(viewport=PHONE, java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(str(house.client.make_url(f"/staff/welcome/{await house.hire()}")))
+    await page.locator("input[type=password]").fill("correct horse battery")
+    await page.locator("button", has_text="Save and sign in").click()
+    await page.locator(".line a").click()
+    await page.locator("summary", has_text="Close the case").click()
+    await page.locator("textarea[name=outcome]").fill("The gas engineer made it safe.")
+    await page.locator("button", has_text="Close it and tell the tenant").click()
+
+    assert "Nobody has taken this emergency yet." in await page.locator(".work .error").inner_text()
+    assert await page.locator("textarea[name=outcome]").input_value() == "The gas engineer made it safe."
+    await page.locator("button", has_text="I take it").click()
+    await page.locator("summary", has_text="Close the case").click()
+    await page.locator("textarea[name=outcome]").fill("The gas engineer made it safe.")
+    await page.locator("button", has_text="Close it and tell the tenant").click()
+    assert "The gas engineer made it safe." in await page.locator(".told").inner_text()
+    await context.close()
+
+
+async def test_the_policy_page_fits_a_phone(house: House, page: Page):
+    await enter(house, page)
+    await page.goto(str(house.client.make_url("/staff/policy")))
+    await expect(page.get_by_role("heading", level=1, name="What we promise")).to_be_visible()
+
+    for width in (1280, 390, 320):
+        await page.set_viewport_size({"width": width, "height": 844})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        await picture(page, f"policy_{width}")
+
+
+async def test_a_task_that_a_form_answers_leads_to_the_form(house: House, page: Page):
+    await enter(house, page)
+    await house.tenant_says("my tap is dripping")
+    await open_conversation(page)
+    case = page.get_by_role("group", name=re.compile("^Work on R-"))
+    fragment = await case.locator("details").first.get_attribute("id")
+
+    await page.goto(f"{page.url}#{fragment}")
+    await page.reload()
+
+    await expect(case.get_by_label("What has happened")).to_be_visible()

@@ -164,6 +164,19 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
+// A link to a form that is folded away unfolds it.
+function unfold(hash) {
+  const target = hash && document.getElementById(hash.slice(1));
+  if (target?.tagName !== "DETAILS") return;
+  target.open = true;
+  target.querySelector("summary").focus();
+}
+unfold(location.hash);
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  if (link) setTimeout(() => unfold(link.hash));
+});
+
 /** A form of the case has been dealt with: it is empty again, and folded away. */
 function finish(form) {
   form.reset();
