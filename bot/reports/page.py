@@ -93,7 +93,8 @@ def _by_month(report: Report) -> Markup:
     values: list[tuple[str, float | None]] = []
     for month, results in report.performance.by["month"].items():
         share = together(results).share
-        values.append((month, None if share is None else 100 * share))
+        label = f"{date.fromisoformat(month + '-01'):%b %Y}"
+        values.append((label, None if share is None else 100 * share))
     return Markup(charts.columns(values))
 
 
