@@ -24,6 +24,9 @@ Signs = Callable[[str], Sequence[str]]
 
 GRAVE: Final = frozenset({"gas_leak", "carbon_monoxide", "fire", "self_harm", "domestic_abuse"})
 """Dangers that must never be missed: for them more false alarms are accepted."""
+_HOPELESS: Final = 1.5
+"""A text that as a whole stays so far below the threshold holds no sentence above it: none of 400 dangers put between two
+other sentences did. Its parts are not read."""
 _MOST_EVIDENCE: Final = 3
 
 
@@ -38,11 +41,11 @@ class Suspicion:
     sure: bool
     """Hardly any harmless example sounds so much like a danger."""
     worth_advice: bool
-    """Not enough to believe it, too much to say nothing."""
+    """Enough to say something, whether or not it is believed."""
     hazard: str
     """What it would be."""
-    part: str
-    """The whole text, or the sentence or clause that sounds most like it."""
+    evidence: tuple[str, ...]
+    """The words that spoke most for it; none where it is not worth advice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +121,25 @@ class Model:
         if whole is None or not self.hazards:
             return None
         part, scores = text, whole
-        for each in parts(text):
+        worth_reading = whole.present >= self._present_from - _HOPELESS
+        for each in parts(text) if worth_reading else ():
             found = self._score(each)
             if found is not None and found.present > scores.present:
                 part, scores = each, found
         hazard = self.hazards[int(scores.hazards.argmax())]
+        present = scores.present - (self._grave_from if hazard in GRAVE else self._present_from)
+        worth_advice = present >= 0 or scores.present >= self._advice_from
         return Suspicion(
-            present=scores.present - (self._grave_from if hazard in GRAVE else self._present_from),
+            present=present,
             life=scores.life - self._life_from,
             sure=scores.present >= self._sure_from,
-            worth_advice=scores.present >= self._advice_from,
+            worth_advice=worth_advice,
             hazard=hazard,
-            part=part,
+            evidence=self._evidence(part, scores) if worth_advice else (),
         )
 
-    def evidence(self, text: str) -> tuple[str, ...]:
-        """The words of a text (a suspicion's `part`) that spoke most for danger, in the order they stand."""
-        scores = self._score(text)
-        if scores is None or not self.hazards:
-            return ()
+    def _evidence(self, text: str, scores: _Scores) -> tuple[str, ...]:
+        """The words of a text that spoke most for its hazard, in the order they stand."""
         column = len(self.intents) + 1 + int(scores.hazards.argmax())
         weight = {
             row: value * float(self._weights[row, column])

@@ -90,7 +90,9 @@ class Triage:
         language, others = self._languages.read(text, english_found=bool(findings))
         findings = [*findings, *others]
         ruled = self._ruled(findings, language)
-        suspicion = self._model.suspicion(text) if self._model else None
+        if self._model is None or ruled.urgency is Urgency.DANGER:  # which nothing can raise
+            return ruled
+        suspicion = self._model.suspicion(text)
         return ruled if suspicion is None else self._raised(ruled, suspicion, held=denied or bool(findings))
 
     def _ruled(self, findings: list[Finding], language: str) -> Assessment:
@@ -113,7 +115,7 @@ class Triage:
     def _raised(self, ruled: Assessment, suspicion: Suspicion, *, held: bool) -> Assessment:
         """What the rules say, raised where the model has reason to. `held`: the rules read a hazard that is denied, over,
         told of others or only supposed."""
-        if ruled.urgency is Urgency.DANGER or suspicion.hazard not in self.hazards:
+        if suspicion.hazard not in self.hazards:
             return ruled
         to_life = suspicion.life >= 0
         if ruled.urgency is Urgency.EMERGENCY:
@@ -122,18 +124,15 @@ class Triage:
             level = Urgency.DANGER if to_life else Urgency.EMERGENCY
         else:
             level = Urgency.NONE
-        if level is ruled.urgency and (ruled.advice or not (suspicion.worth_advice or suspicion.present >= 0)):
+        if level is ruled.urgency and (ruled.advice or not suspicion.worth_advice):
             return ruled
         hazard = suspicion.hazard
-        model = self._model
         return replace(
             ruled,
             urgency=level,
             hazard=hazard,
             advice=True,
-            evidence=tuple(dict.fromkeys((*ruled.evidence, *(model.evidence(suspicion.part) if model else ()))))[
-                :_MOST_EVIDENCE
-            ],
+            evidence=tuple(dict.fromkeys((*ruled.evidence, *suspicion.evidence)))[:_MOST_EVIDENCE],
             advice_keys=_advice_keys(hazard),
             sensitive=ruled.sensitive or self.hazards[hazard].sensitive,
         )
