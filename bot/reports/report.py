@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from bot.sla import Commitment, Policy, restore_policy
 from bot.sla.calendar import END_OF_DAY, at_local
-from bot.sla.performance import Indicator, Performance, Promise, Result, Verdict, annual_return, judge, measure
+from bot.sla.performance import ANNUAL, Indicator, Performance, Promise, Result, Verdict, annual_return, judge, measure
 from bot.store import figures
 
 _LONGEST_COMPLAINT: Final = timedelta(days=730)
@@ -70,7 +70,8 @@ def gather(session: Session, policy: Policy, first: date, last: date, *, now: da
     since, until = at_local(first, time()), at_local(last, END_OF_DAY) + timedelta(seconds=1)
     judged = verdicts(session, policy, due_from=since, due_until=until, now=now)
     carried = figures.cases(session, since=since - _LONGEST_COMPLAINT, until=until)
-    every = [promise for promise, _ in figures.promises(session, due_from=since - _LONGEST_COMPLAINT)]
+    older = figures.promises(session, due_from=since - _LONGEST_COMPLAINT, commitments=ANNUAL, told=False)
+    every = [promise for promise, _ in older]
     performance = measure(judged, carried, order=tuple(policy.commitments), first=first, last=last)
     return Report(policy, performance, annual_return(every, carried, policy.calendar, first, last), now)
 

@@ -240,6 +240,12 @@ class Indicator:
     note: str = ""
 
 
+_REPAIR_TARGETS: Final = frozenset({"emergency_repair", "urgent_repair", "routine_repair"})
+_BY_STAGE: Final = (("1", "complaint_decision"), ("2", "complaint_full_response"))
+ANNUAL: Final = _REPAIR_TARGETS | {commitment for _, commitment in _BY_STAGE}
+"""The commitments that the return is worked out from."""
+
+
 def charter_year(ending: int) -> tuple[date, date]:
     """The reporting year that ends on 31 March of a year."""
     return date(ending - 1, 4, 1), date(ending, 3, 31)
@@ -278,7 +284,7 @@ def annual_return(
 
 def _complaints(promises: Sequence[Promise], calendar: Calendar, first: date, last: date) -> list[Indicator]:
     found = []
-    for stage, commitment in (("1", "complaint_decision"), ("2", "complaint_full_response")):
+    for stage, commitment in _BY_STAGE:
         # A clock and the one that extends it are one complaint.
         by_case = _groups((each for each in promises if each.commitment == commitment), lambda each: each.case)
         begun = {case: min(parts, key=lambda each: each.deemed) for case, parts in by_case.items()}
@@ -303,8 +309,11 @@ def _complaints(promises: Sequence[Promise], calendar: Calendar, first: date, la
 
 
 def _in_target(promises: Sequence[Promise], completed: Sequence[Handled]) -> Indicator:
-    targets = {"emergency_repair", "urgent_repair", "routine_repair"}
-    late = {each.case for each in promises if each.commitment in targets and (each.met is None or each.met > each.due)}
+    late = {
+        each.case
+        for each in promises
+        if each.commitment in _REPAIR_TARGETS and (each.met is None or each.met > each.due)
+    }
     share = 100 * sum(each.case not in late for each in completed) / len(completed) if completed else None
     return Indicator(
         "10", "Repairs completed within target (right first time also needs no return)", share, "percent",

@@ -1,6 +1,6 @@
 """The rows behind the report: promises as they were kept and told, cases as they were handled. Reads only."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,10 +21,11 @@ _BY_PERSON: Final = {"phone": "by telephone", "letter": "by letter"}
 
 
 def promises(
-    session: Session, *, due_from: datetime | None = None, due_until: datetime | None = None, case_id: str | None = None
-) -> list[tuple[Promise, str]]:
+    session: Session, *, due_from: datetime | None = None, due_until: datetime | None = None,
+    commitments: Collection[str] | None = None, told: bool = True,
+) -> list[tuple[Promise, str]]:  # fmt: skip
     """Every clock that was due in a stretch of time (both ends included), each with the policy version that it was promised
-    under."""
+    under. Not `told`: without when tenants were told of them, which takes reading messages."""
     statement = (
         select(
             _CLOCK,
@@ -43,25 +44,29 @@ def promises(
         statement = statement.where(_CLOCK.c.due_at >= due_from)
     if due_until is not None:
         statement = statement.where(_CLOCK.c.due_at <= due_until)
-    if case_id is not None:
-        statement = statement.where(_CLOCK.c.case_id == case_id)
-    told = tellings(session)
+    if commitments is not None:
+        statement = statement.where(_CLOCK.c.commitment.in_(sorted(commitments)))
+    rows = session.execute(statement).mappings().all()
+    since = min((row["deemed_at"] for row in rows), default=None)
+    tellings_of = tellings(session, since=since) if told and since is not None else {}
     found = []
-    for row in session.execute(statement).mappings():
+    for row in rows:
         promise = Promise(
             commitment=row["commitment"], case=row["reference"], channel=row["channel"], kind=row["kind"], need=_need(row),
             started=row["started_at"], deemed=row["deemed_at"], due=row["due_at"], state=row["state"], met=row["met_at"],
-            ended=row["ended_at"], told=tuple(told.get(row["id"], ())),
+            ended=row["ended_at"], told=tuple(tellings_of.get(row["id"], ())),
         )  # fmt: skip
         found.append((promise, row["policy_version_id"]))
     return found
 
 
-def tellings(session: Session, *, clock_id: str | None = None) -> dict[str, list[datetime]]:
+def tellings(
+    session: Session, *, clock_id: str | None = None, since: datetime | None = None
+) -> dict[str, list[datetime]]:
     """When tenants were told something about a clock, by the clock's id: messages that a provider took, or that a page
     showed, and calls and letters that a person did. Nothing else counts; a clock's own columns are not looked at.
 
-    With `clock_id` only what was said to the tenant of that clock is read.
+    With `clock_id` only what was said to the tenant of that clock is read, with `since` only what was written from then on.
     """
     found: dict[str, list[datetime]] = {}
     messages = select(
@@ -73,6 +78,8 @@ def tellings(session: Session, *, clock_id: str | None = None) -> dict[str, list
         .join(_EVENT, (_EVENT.c.subject == _TASK.c.id) & (_EVENT.c.verb == "task_done"))
         .where(_TASK.c.about.is_not(None), _TASK.c.done_at.is_not(None))
     )
+    if since is not None:
+        messages, done = messages.where(_MESSAGE.c.created_at >= since), done.where(_TASK.c.created_at >= since)
     if clock_id is not None:
         # One message may speak of several cases of a person.
         contact = select(_CASE.c.contact_id).join(_CLOCK, _CLOCK.c.case_id == _CASE.c.id).where(_CLOCK.c.id == clock_id)
