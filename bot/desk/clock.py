@@ -467,7 +467,14 @@ def revive(session: Session, office: Office, clock: Clock, *, actor: str, now: d
     session.add(clock)
     look(session, office, clock, now=now)
     record(
-        session, office, "clock_revived", clock.id, actor=actor, now=now, commitment=clock.commitment, case=clock.case_id
+        session,
+        office,
+        "clock_revived",
+        clock.id,
+        actor=actor,
+        now=now,
+        commitment=clock.commitment,
+        case=clock.case_id,
     )
 
 

@@ -227,7 +227,9 @@ def _ask_person(
         )  # fmt: skip
     # One call says everything: also what came to be said since it was asked for.
     known = task.about or {}
-    clocks_of = {name: list(dict.fromkeys([*known.get(name, ()), *about.get(name, ())])) for name in ("clocks", "meets")}
+    clocks_of = {
+        name: list(dict.fromkeys([*known.get(name, ()), *about.get(name, ())])) for name in ("clocks", "meets")
+    }
     words = "\n\n".join(dict.fromkeys([known.get("words", task.detail), words]))
     task.about, task.detail = known | dict(about) | clocks_of | {"words": words}, words
     task.due_at, task.urgent = min(task.due_at, due) if due > now else task.due_at, task.urgent or urgent

@@ -63,6 +63,8 @@ async def test_metrics_are_in_prometheus_form() -> None:
 
 
 async def test_a_body_too_large_for_any_webhook_is_refused() -> None:
-    async with TestClient(TestServer(app({}))) as client:
-        async with client.post("/take", data=b"x" * (LARGEST_BODY + 1)) as answer:
-            assert answer.status == 413
+    async with (
+        TestClient(TestServer(app({}))) as client,
+        client.post("/take", data=b"x" * (LARGEST_BODY + 1)) as answer,
+    ):
+        assert answer.status == 413
