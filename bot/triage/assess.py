@@ -62,15 +62,16 @@ class Triage:
         """What a text tells about danger. `previous` is what the same tenant wrote just before, if it was recent: people
         tell one thing in two messages, and answer "yes" when asked whether it is happening now."""
         own = self._assess(text)
-        if not previous:
+        if not previous or own.urgency is Urgency.DANGER:
+            return own
+        confirms = not own.advice and self._english.confirms(text)
+        joined = self._assess(f"{previous}\n{text}")
+        if not confirms and _RANK[joined.urgency] <= _RANK[own.urgency]:
             return own
         before = self._assess(previous)
-        if before.advice and not own.advice and before.urgency is Urgency.NONE and self._english.confirms(text):
+        if confirms and before.advice and before.urgency is Urgency.NONE:
             return self._now_confirmed(before, text)
-        joined = self._assess(f"{previous}\n{text}")
-        if _RANK[joined.urgency] > max(_RANK[own.urgency], _RANK[before.urgency]):
-            return joined
-        return own
+        return joined if _RANK[joined.urgency] > max(_RANK[own.urgency], _RANK[before.urgency]) else own
 
     def numbers(self) -> Mapping[str, str]:
         """What `{number_<id>}` stands for in a response. All are national or a council's; `directory` tells which of
