@@ -10,6 +10,7 @@ from sqlmodel import Session, select
 
 from bot.desk import clock as clocks
 from bot.desk import reach
+from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed, record
 from bot.desk.office import Office
 from bot.messages import Say
@@ -62,6 +63,7 @@ def name_handler(session: Session, office: Office, case: Case, name: str, staff:
         raise NotAllowed("Only an open complaint is given a named handler.")
     case.handler = name.strip()
     session.add(case)
+    tasks.answered(session, office, case.id, "name_complaint_handler", staff, now=now)
     _formal(session, office, case, "utter_handler_named", staff, once=f"handler:{case.id}:{case.stage}", now=now)
 
 

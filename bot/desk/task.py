@@ -67,3 +67,10 @@ def drop_all(session: Session, office: Office, case_id: str, staff: Staff, *, no
         task.done_at, task.done_by = now, staff.id
         session.add(task)
         record(session, office, "task_dropped", task.id, actor=staff.id, now=now, kind=task.kind)
+
+
+def answered(session: Session, office: Office, case_id: str, kind: str, staff: Staff, *, now: datetime) -> None:
+    """What a task asked for has been done elsewhere: tick it off."""
+    asked = select(Task).where(Task.case_id == case_id, Task.kind == kind, Task.done_at.is_(None))  # type: ignore[union-attr]
+    for task in session.exec(asked):
+        done(session, office, task.id, staff, now=now)
