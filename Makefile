@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix bench nlu docs lock migration clean
+.PHONY: help setup run test lint check fix bench nlu docs lock migration clean
 
 help:  ## List these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,9 +30,11 @@ run: setup  ## Serve Doorstep on http://127.0.0.1:8080, with no account anywhere
 test: setup  ## Pass every test that can run on this machine, and say which could not and why
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-check: setup  ## Formatting, lint, types, layers, data, unit and contract tests: under a minute
+lint: setup  ## Formatting, lint, types, layers, and the data that people edit
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
 	@DOORSTEP_DEV=1 $(BIN)/doorstep check
+
+check: lint  ## The same, with unit and contract tests: run it before every commit
 	@$(BIN)/python -m pytest -q --numprocesses auto --dist loadfile tests/unit tests/contract
 
 fix: setup  ## Format, and mend what the linter can
