@@ -225,7 +225,7 @@ def _promise(session: Session, office: Office, case: Case, *, now: datetime) -> 
         kind=case.kind, category=case.category, priority=case.priority,
         channel_class=office.policy.channel_class(case.channel), received=case.received_at, answers=case.details,
     )  # fmt: skip
-    update = office.policy.explain(PROGRESS_UPDATE, case.received_at)
+    update = office.policy.explain(PROGRESS_UPDATE, now)
     awaited = [p for p in promises if office.policy.commitments[p.commitment].met_by not in FIRST_RESPONSE_EVIDENCE]
     if not awaited or awaited[-1].due > update.due:
         promises = (*promises, update)

@@ -122,3 +122,18 @@ async def test_a_report_that_is_finished_within_its_time_counts_from_its_beginni
     case = await house.run(work)
     assert (case.received_at, "begun" in case.details) == (begun, False)
     assert [each.kind for each in await house.rows(Message)] == ["acknowledgement"]
+
+
+async def test_the_first_update_is_promised_from_when_the_case_is_acknowledged(house: House) -> None:
+    begun, now = house.now - timedelta(days=7, hours=2), house.now
+
+    def work(session: Session) -> Case:
+        talk, _ = desk.find_or_start(session, house.office, "web", "session-1", now=now)
+        asked = OpenCase("repair", "damp_mould", "mould", "Damp or mould")
+        case = cases.open_case(session, house.office, talk, asked, received_at=begun, now=now)
+        conversations.save(session, talk)
+        return case
+
+    case = await house.run(work)
+    assert case.received_at == begun
+    assert (await get(house, case, "progress_update")).started_at == now
