@@ -18,7 +18,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -142,7 +142,9 @@ def _in_processes(plan: Plan, sizes: Sequence[int], jobs: int, progress: Callabl
     done = context.Array("d", len(sizes), lock=False)
     with ProcessPoolExecutor(jobs, context, initializer=_share, initargs=(done,)) as pool:
         waiting = [pool.submit(_run_in_process, plan, number, size) for number, size in enumerate(sizes)]
-        while wait(waiting, timeout=0.5).not_done:
+        while (known := wait(waiting, timeout=0.5, return_when=FIRST_EXCEPTION)).not_done:
+            for each in known.done:
+                each.result()  # one that failed ends the run
             progress(sum(done) / len(sizes))
         progress(1.0)
         return [each.result() for each in waiting]
