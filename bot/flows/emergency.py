@@ -1,10 +1,14 @@
 """After the safety advice: what whoever comes has to know, one question at a time.
 
+Where it is, whether it can be made safe, who is in the home, how far it goes, whether the home is secure, then how to
+reach the tenant and get in. Only what matters for the hazard is asked, and nothing that the first message told already.
+
 The case is open already (triage opened it with the message itself). Every answer is added to it at once, so that
 nothing is lost if the tenant has to leave the phone.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from rasa_sdk.executor import CollectingDispatcher
@@ -21,6 +25,22 @@ PERSON_AT_RISK: Final = frozenset({"self_harm", "domestic_abuse", "child_at_risk
 TAKES_PHOTOS: Final = frozenset({"whatsapp", "telegram"})
 """Channels on which a photo can be sent to us."""
 
+_FURTHER: Final[Mapping[str, tuple[str, ...]]] = {
+    "gas_leak": ("who_is_home", "only_yours"),
+    "carbon_monoxide": ("who_is_home", "only_yours"),
+    "fire": ("who_is_home", "only_yours", "secure"),
+    "electrical_danger": ("who_is_home",),
+    "flooding": ("who_is_home", "only_yours"),
+    "structural": ("who_is_home", "only_yours", "secure"),
+    "no_water": ("who_is_home",),
+    "no_power": ("who_is_home",),
+    "no_heating": ("who_is_home",),
+    "security": ("who_is_home", "secure"),
+    "sewage": ("who_is_home", "only_yours"),
+    "storm_damage": ("who_is_home", "secure"),
+}
+"""What else is asked of a hazard, in this order, beside whether it can be made safe (whose words may ask some of it)."""
+
 _BOOKKEEPING: Final = frozenset({"misses", "reask", "unread", "kept", "handed_over", "danger"})
 
 
@@ -34,7 +54,10 @@ class Emergency(Flow):
         super().__init__([
             ADDRESS,
             words("make_safe"),
-            Question("safe_to_message", _safe_to_message, free=True, asked_back=True),
+            replace(_yes_no_or_words("who_is_home"), volunteered=slots.who_is_home),
+            _yes_no_or_words("only_yours"),
+            _yes_no_or_words("secure"),
+            _yes_no_or_words("safe_to_message"),
             NAME,
             PHONE,
             words("way_in", asked_back=False),
@@ -49,7 +72,8 @@ class Emergency(Flow):
             return ["make_safe", "safe_to_message", *phone]
         # A photo is asked for last: whoever comes can do without it, and not without the rest.
         photo = ["photo"] if heard.facts.get("channel") in TAKES_PHOTOS else []
-        return ["address", "make_safe", *phone, "way_in", "contact_name", *photo]
+        further = _FURTHER.get(str(_danger(heard).get("hazard")), ())
+        return ["address", "make_safe", *further, *phone, "way_in", "contact_name", *photo]
 
     def ask_make_safe(self, heard: Heard, responses: Mapping[str, Any]) -> Say:
         """The question of this hazard, if it has one of its own."""
@@ -109,5 +133,11 @@ def _danger(heard: Heard) -> Mapping[str, Any]:
     return heard.hazard or heard.slots.get("danger") or {}
 
 
-def _safe_to_message(heard: Heard) -> Found | None:
-    return {"safe_to_message": slots.yes_no(heard.text) or heard.text} if heard.text else None
+def _yes_no_or_words(slot: str) -> Question:
+    """A question that yes or no answers, and so does whatever else the tenant says to it: "no, but my mother is 80"."""
+
+    def read(heard: Heard) -> Found | None:
+        plain = slots.yes_no(heard.text) if slots.words_in(heard.text) <= 2 else None
+        return {slot: plain or heard.text} if heard.text else None
+
+    return Question(slot, read, free=True, asked_back=True)

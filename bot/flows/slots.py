@@ -57,6 +57,18 @@ _NOT_STREETS: Final = re.compile(
     r"people|kids|bairns|weans|bedrooms?|windows?|doors?|nights?|pounds?|quid|and|or|to|is|in|on|not|please)\b",
     re.IGNORECASE,
 )
+_PEOPLE: Final = re.compile(
+    r"(?:(?:my|our|ma|the|a|an|two|three|four|\d)\s+)?(?:(?:wee|young|elderly|old|disabled|newborn|pregnant)\s+)*"
+    r"\b(?:weans?|wains?|bairns?|bab(?:y|ies)|kids?|child(?:ren)?|toddlers?|twins|grandchild(?:ren)?|grandkids|"
+    r"(?:wee|little) (?:one|boy|girl|lad|lass)s?|pensioners?|granny|grandad|grandpa|grandma)\b"
+    r"(?:\s+(?:is|are|who is|whos|aged?)?\s*(?:only\s+)?\d+\s+(?:weeks?|months?|years?)(?:\s+old)?)?"
+    r"|\b\d+\s*(?:weeks?|months?|years?|yrs?|yr)\s+(?:old|auld)\b|\b(?:over|aged|i'?m|i am)\s+(?:6[5-9]|[7-9]\d)\b"
+    r"|\b(?:i'?m|i am|she'?s|he'?s|they'?re|is|am)\s+(?:heavily\s+)?(?:pregnant|disabled|bedbound|housebound|blind|deaf|"
+    r"an? wheelchair user|on oxygen)\b|\b(?:dementia|wheelchair|oxygen machine|dialysis|heart condition|asthma|copd|"
+    r"stroke|chemo)\b",
+    re.IGNORECASE,
+)
+
 _ADDRESS_OPENERS: Final = re.compile(
     r"^(?:hi|hello|sure|yes|aye|ok|so)?[,\s]*(?:(?:my|the|our)\s+)?(?:address(?:\s+is|'s)?|i(?:'?m| am)(?:\s+(?:at|in))?|"
     r"we(?:'?re| are)(?:\s+(?:at|in))?|it(?:'?s| is)(?:\s+(?:at|in))?|i\s+(?:live|stay|bide)\s+(?:at|in)|"
@@ -295,6 +307,13 @@ def corrected_address(known: str, text: str) -> str | None:
         without = re.sub(r"^flat\s+\w{1,4}(?:/\w{1,3})?[,\s]+", "", known, flags=re.IGNORECASE)
         return f"{_capitals(flat[1])}, {without}"
     return address(rest) if rest else None
+
+
+def who_is_home(text: str) -> str | None:
+    """What `text` says of children and of older, ill, pregnant or disabled people, in the tenant's own words."""
+    said = tidy(text)
+    found = [" ".join(match[0].split()) for match in _PEOPLE.finditer(said)]
+    return shorten(", ".join(dict.fromkeys(found))) if found else None
 
 
 def shorten(text: str, limit: int = 120) -> str:

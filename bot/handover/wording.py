@@ -84,6 +84,9 @@ def _data(
         "code": brief.code, "link": link, "in_confidence": brief.in_confidence, "concerns": list(handover.concerns),
     }  # fmt: skip
     if not brief.in_confidence:
-        names = ("hazard", "place", "name", "from_phone", "words", "made_safe", "access", "due", "question")
+        names = (
+            "hazard", "place", "name", "from_phone", "words", "made_safe", "at_home", "only_home", "locks", "access",
+            "due", "question",
+        )  # fmt: skip
         told |= {name: brief.args[name] for name in names}
     return told
