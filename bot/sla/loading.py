@@ -43,6 +43,7 @@ from bot.sla.policy import (
     RepealedLaw,
     Rung,
     Source,
+    Surveys,
     Team,
 )
 from bot.sla.toml_reader import Document, Table, nearest, read_document
@@ -117,6 +118,11 @@ def _read(document: Document, statutory: Mapping[date, StatutoryDay] | None = No
     facts["emergency_routes"] = tuple(on_call.strings("routes", _ROUTES, required=True))
     on_call.done()
     facts["quiet_hours"] = _quiet_hours(root)
+    facts["surveys"] = _surveys(root)
+    letterhead = root.table("letterhead", required=False)
+    facts["letterhead"] = tuple(letterhead.lines("address"))
+    letterhead.text_or_none("source")
+    letterhead.done()
     facts["channel_classes"] = _channel_classes(root.table("channel_classes"))
     facts["severities"] = _severities(root)
     facts["repairs"] = _repairs(root.table("repairs"))
@@ -211,14 +217,34 @@ def _quiet_hours(root: Table) -> tuple[time, time] | None:
     table = root.table_or_none("quiet_hours")
     if table is None:
         return None
+    span = _span(table)
+    table.done()
+    return span
+
+
+def _surveys(root: Table) -> Surveys | None:
+    table = root.table_or_none("surveys")
+    if table is None:
+        return None
+    span = _span(table)
+    days = {name: table.integer(name) for name in ("days_between", "days_to_answer", "remind_after_days")}
+    table.text_or_none("note")
+    table.done()
+    if span is None:
+        return None
+    if not (span[0] < span[1] and days["days_between"] > 0 and days["days_to_answer"] > 0 <= days["remind_after_days"]):
+        table.fault(None, "surveys: the hours must be from earlier to later, the days 1 or more (remind_after_days: or 0)")
+    return Surveys(span, **days)
+
+
+def _span(table: Table) -> tuple[time, time] | None:
     found = []
     for key in ("from", "to"):
         text = table.text(key)
         try:
             found.append(time.fromisoformat(text))
         except ValueError:
-            table.fault(key, f"quiet_hours: {text!r} is not a time such as 21:00")
-    table.done()
+            table.fault(key, f"{table.label}: {text!r} is not a time such as 21:00")
     return (found[0], found[1]) if len(found) == 2 else None
 
 

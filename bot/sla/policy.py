@@ -141,6 +141,19 @@ class Complaints:
 
 
 @dataclass(frozen=True, slots=True)
+class Surveys:
+    """How people are asked how a repair went. Every repair is asked about, several in one message where need be."""
+
+    hours: tuple[time, time]
+    """Local times between which the question is sent."""
+    days_between: int
+    """A person is asked once in so many days at most; what is finished meanwhile is left out. 1: once a day, so none is."""
+    days_to_answer: int
+    remind_after_days: int
+    """Working days after which somebody who has not answered is asked once more; 0: never."""
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """A date with its proof. Instants are aware UTC; `as_json` shows them in local time."""
 
@@ -208,6 +221,10 @@ class Policy:
     """How the 24-hour line is tried, in order."""
     quiet_hours: tuple[time, time] | None
     """Local times between which nothing is sent that the tenant did not just ask for, emergencies excepted."""
+    surveys: Surveys | None = None
+    """None: nobody is asked how a repair went."""
+    letterhead: tuple[str, ...] = ()
+    """The association's postal address, line by line, for letters."""
     readings: tuple[Reading, ...] = ()
     repealed: tuple[RepealedLaw, ...] = ()
     office_phone: Phone | None = None

@@ -161,6 +161,14 @@ class Table:
                 found.append(value)
         return found
 
+    def lines(self, key: str) -> list[str]:
+        """A list of texts, any texts."""
+        values = self.items(key)
+        if all(isinstance(value, str) and value.strip() for value in values):
+            return values
+        self.fault(key, f"{self.label}: {key} must be a list of lines of text")
+        return []
+
     def periods(self, key: str, *, required: bool = True) -> tuple[tuple[time, time], ...]:
         """Opening hours such as `["09:00-12:30", "13:30-17:00"]`: in order, apart from each other, within one day."""
         found: list[tuple[time, time]] = []
