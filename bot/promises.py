@@ -122,6 +122,8 @@ def deal_with(session: Session, office: Office, contact_id: str, *, now: datetim
 def _act(session: Session, office: Office, act: Act, case: Case, clock: Clock, *, now: datetime) -> None:
     if act is Act.ASK:
         update.ask(session, office, case, clock, now=now)
+    elif act is Act.HURRY:
+        reach.hurry(session, office, session.get_one(Contact, case.contact_id), case, clock, now=now)
     elif act is Act.MISS:
         update.missed(session, office, case, clock, now=now)
     else:

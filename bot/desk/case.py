@@ -155,7 +155,7 @@ def close(
         about={"meets": [each.id for each in by_words], "outcome": True},
         due=min((each.due_at for each in by_words), default=now),
     )  # fmt: skip
-    reach.note(session, by_words, sent)
+    reach.note(session, office, by_words, sent, now=now)
     record(session, office, "case_closed", case.id, actor=staff.id, now=now, closed_as=as_, by=sent.by)
 
 

@@ -141,7 +141,7 @@ def schedule(session: Session, office: Office, clock: Clock, *, slow: bool = Fal
         office.policy.calendar, office.policy.quiet_hours, deemed=clock.deemed_at, due=clock.due_at,
         planned=clock.planned_at, warn_from=warn_from, elapsed=rule.mode in _ELAPSED, repeats=rule.repeat,
     )  # fmt: skip
-    return Moments(at.ask, at.owner, at.manager, warn_from, at.due) if slow else at
+    return replace(at, tell=warn_from) if slow else at
 
 
 def standing(clock: Clock) -> Standing:
@@ -152,6 +152,7 @@ def standing(clock: Clock) -> Standing:
         owner_warned=clock.owner_warned_at is not None,
         manager_warned=clock.manager_warned_at is not None,
         told=(clock.told_by is not None and not told_early(clock)) or clock.met_by in NEVER_TOLD,
+        on_its_way=clock.said_at,
         content=clock.content is not None and clock.told_by is None,
     )
 
@@ -234,7 +235,7 @@ def proven(
     meets = set(about.get("meets", ()))
     for clock in session.exec(select(Clock).where(col(Clock.id).in_(wanted))):
         if clock.told_at is None:
-            clock.told_at = now
+            clock.told_at, clock.said_at = now, None
             session.add(clock)
             if told_early(clock):
                 look(session, office, clock, now=now)
@@ -261,7 +262,7 @@ def not_delivered(session: Session, office: Office, message: Message, *, now: da
     )  # fmt: skip
     for clock in session.exec(touched):
         if clock.told_message_id == message.id:
-            clock.told_message_id = clock.told_at = clock.told_by = None
+            clock.told_message_id = clock.told_at = clock.told_by = clock.said_at = None
         if clock.met_message_id == message.id:
             clock.met_at = clock.met_message_id = None
             another_runs = clock.commitment == PROGRESS_UPDATE and running_update(session, clock.case_id) is not None

@@ -110,4 +110,4 @@ def _formal(session: Session, office: Office, case: Case, key: str, staff: Staff
         about={"meets": [each.id for each in waiting], "formal": case.handler is not None}, staff=staff,
         due=min((each.due_at for each in waiting), default=now),
     )  # fmt: skip
-    reach.note(session, waiting, sent)
+    reach.note(session, office, waiting, sent, now=now)

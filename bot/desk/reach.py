@@ -53,7 +53,7 @@ def route(session: Session, contact: Contact, *, tried: Sequence[str] = ()) -> R
     can have.
     """
     addresses = _addresses(session, contact)
-    by_person = Route(PHONE) if _number(contact, addresses) else Route(LETTER)
+    by_person = Route(_by_person(contact, addresses))
     if at_risk(session, contact.id):
         return by_person
     if contact.preferred_format or contact.preferred_channel == LETTER:
@@ -128,7 +128,7 @@ def carry_on(session: Session, office: Office, message: Message, *, now: datetim
         about=about, once=f"again:{message.id}", now=now, due=min((each.due_at for each in told), default=now),
         tried=tried,
     )  # fmt: skip
-    note(session, told, sent)
+    note(session, office, told, sent, now=now)
     record(session, office, "promise_carried_on", case.id, actor="bot", now=now, message=message.id, by=sent.by)
     return True
 
@@ -143,21 +143,59 @@ def what_it_proves(message: Message) -> dict[str, Any] | None:
     return about or None
 
 
-def note(session: Session, told: Sequence[Clock], sent: Sent) -> None:
-    """Have the clocks show by what way their tenant is told."""
+def note(session: Session, office: Office, told: Sequence[Clock], sent: Sent, *, now: datetime) -> None:
+    """Have the clocks show by what way their tenant is told, and look in time whether it gets there."""
     for clock in told:
-        clock.told_by, clock.told_at = sent.by, None
+        clock.told_by, clock.told_at, clock.said_at = sent.by, None, now
         clock.told_message_id = sent.message.id if sent.message else None
         session.add(clock)
+    session.flush()
+    for clock in told:
+        clocks.look(session, office, clock, now=now)
+
+
+def hurry(session: Session, office: Office, contact: Contact, case: Case, clock: Clock, *, now: datetime) -> None:
+    """What is to be known about a clock has not got through, and time is short: a person says it, while what is on its way
+    goes on. A call that nobody has made yet becomes urgent, and the manager's."""
+    message = session.get(Message, clock.told_message_id) if clock.told_message_id is not None else None
+    if message is None:
+        for task in _calls_about(session, clock):
+            task.urgent, task.role = True, "manager"
+            session.add(task)
+        clock.said_at = None
+    else:
+        about = what_it_proves(message) or {}
+        told = [clock, *session.exec(
+            select(Clock).where(
+                Clock.told_message_id == message.id, col(Clock.said_at).is_not(None), Clock.id != clock.id
+            )
+        )]  # fmt: skip
+        says = [Say(each["key"], each["args"]) for each in message.detail.get("says", ())]
+        by = _by_person(contact, _addresses(session, contact))
+        _ask_person(
+            session, office, contact, session.get_one(Case, message.case_id or case.id),
+            says or [Say("utter_carried", {"text": message.text})], by, about=about,
+            due=min(each.due_at for each in told), now=now, urgent=False,
+        )  # fmt: skip
+        for each in told:
+            each.told_by, each.said_at = by, None
+            session.add(each)
+    session.add(clock)
+    record(session, office, "promise_hurried", clock.id, actor="bot", now=now, case=case.id, by=clock.told_by)
 
 
 def withdraw(session: Session, case_id: str, *, now: datetime) -> None:
-    """Take back what was going to be said about the promises of a case and has not been handed to a provider."""
+    """Take back what was going to be said about the promises of a case and has not been handed to a provider. What
+    speaks of another case of the same person as well goes out: nothing else will be said about that one."""
     waiting = select(Message).where(
         Message.case_id == case_id, Message.state == DeliveryState.QUEUED.value,
         col(Message.kind).in_(sorted(clocks.ABOUT_CLOCKS)),
     )  # fmt: skip
     for message in session.exec(waiting):
+        about = [*message.detail.get("clocks", ()), *message.detail.get("meets", ())]
+        others = select(Clock.id).where(col(Clock.id).in_(about), Clock.case_id != case_id)
+        if session.exec(others).first() is not None:
+            continue
         outbox.move(session, message.id, DeliveryState.FAILED, now=now, error="withdrawn")
 
 
@@ -205,6 +243,20 @@ def _addresses(session: Session, contact: Contact) -> list[Address]:
 
 def _number(contact: Contact, addresses: Sequence[Address]) -> str | None:
     return contact.phone or next((each.value for each in addresses if each.channel in _RING), None)
+
+
+def _by_person(contact: Contact, addresses: Sequence[Address]) -> str:
+    return PHONE if _number(contact, addresses) else LETTER
+
+
+def _calls_about(session: Session, clock: Clock) -> list[Task]:
+    """What people have been asked to say about a clock and have not said."""
+    whose = select(Case.contact_id).where(Case.id == clock.case_id).scalar_subquery()
+    waiting = select(Task).join(Case, col(Case.id) == Task.case_id).where(
+        Case.contact_id == whose, col(Task.kind).in_([*TASKS.values(), AT_RISK]), col(Task.done_at).is_(None)
+    )  # fmt: skip
+    about = [(task, task.about or {}) for task in session.exec(waiting)]
+    return [task for task, told in about if clock.id in {*told.get("clocks", ()), *told.get("meets", ())}]
 
 
 def _ask_person(

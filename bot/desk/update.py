@@ -277,10 +277,7 @@ def _say(
         about={"clocks": [each.id for each in about], "meets": [each.id for each in meets]},
         due=min(each.due_at for each in told), urgent=False,
     )  # fmt: skip
-    reach.note(session, told, sent)
-    session.flush()
-    for each in told:
-        clocks.look(session, office, each, now=now)
+    reach.note(session, office, told, sent, now=now)
     record(
         session, office, f"{kind}_written", case.id, actor=staff.id if staff else "bot", now=now, by=sent.by,
         clocks=[each.id for each in told],

@@ -6,6 +6,7 @@ A clock passes these moments, each of which may be found late (a machine was off
     owner      whoever has the case is warned
     manager    so is the manager; from here on (`Explanation.warn_from`) the tenant has to be told
     tell       the tenant is told: an update, or an apology for what will be late
+    hurry      what was written has not got through: a person says it while there is time
     due        if it is not kept, it is missed
 """
 
@@ -22,6 +23,8 @@ TIME_FOR_ANOTHER_WAY: Final = timedelta(hours=4)
 """How long before the end the tenant is told, where the period allows it: a failed message still leaves time to ring."""
 TIME_FOR_A_CALL: Final = timedelta(minutes=30)
 """The same for what is counted in hours: what nobody has read after ten minutes still leaves time to ring."""
+TIME_TO_ARRIVE: Final = timedelta(minutes=10)
+"""How long a message may take to get through before a person says it instead, where the period allows it."""
 
 QuietHours = tuple[time, time] | None
 
@@ -33,6 +36,7 @@ class Act(StrEnum):
     WARN_OWNER = "warn_owner"
     WARN_MANAGER = "warn_manager"
     TELL = "tell"
+    HURRY = "hurry"
     MISS = "miss"
 
 
@@ -44,7 +48,14 @@ class Moments:
     owner: datetime | None
     manager: datetime | None
     tell: datetime
+    end: datetime
+    """By when everything should be said: before the office closes for the last time before `due`."""
     due: datetime
+
+    def hurry(self, said: datetime) -> datetime:
+        """When a person is asked to say what was written at `said` and has not got through."""
+        half = self.tell + max(self.end - self.tell, timedelta()) / 2
+        return max(half, said + min(TIME_TO_ARRIVE, (self.due - said) / 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,8 @@ class Standing:
     owner_warned: bool = False
     manager_warned: bool = False
     told: bool = False
+    on_its_way: datetime | None = None
+    """When what the tenant is to know was written, if it has not got through yet and nobody has been asked to hurry."""
     content: bool = False
     """Staff have given what is to be said."""
 
@@ -88,13 +101,14 @@ def moments(
             owner=deemed + (due - deemed) / 2,
             manager=warn_from,
             tell=max(warn_from, min(warn_from + (due - warn_from) / 2, due - TIME_FOR_A_CALL)),
+            end=due,
             due=due,
         )
     end = planned if planned > warn_from else due
     tell = _decent_within(quiet, warn_from, end - min((end - warn_from) / 2, TIME_FOR_ANOTHER_WAY), end)
     if repeats:
-        return Moments(ask=_opening_before(calendar, due, deemed), owner=None, manager=None, tell=tell, due=due)
-    return Moments(ask=None, owner=max(deemed, warn_from - (due - warn_from)), manager=warn_from, tell=tell, due=due)
+        return Moments(_opening_before(calendar, due, deemed), None, None, tell, end, due)
+    return Moments(None, max(deemed, warn_from - (due - warn_from)), warn_from, tell, end, due)
 
 
 def decide(at: Moments, standing: Standing, now: datetime, *, decent: datetime) -> Call:
@@ -103,9 +117,6 @@ def decide(at: Moments, standing: Standing, now: datetime, *, decent: datetime) 
 
     What was slept through is not made up for one by one: past due, one message says it all.
     """
-    if standing.answered:
-        missed = now >= at.due and not standing.missed
-        return Call((Act.MISS,) if missed else (), None if standing.missed or missed else at.due)
     acts: list[Act] = []
     later: list[datetime] = []
 
@@ -117,6 +128,11 @@ def decide(at: Moments, standing: Standing, now: datetime, *, decent: datetime) 
         else:
             later.append(moment)
 
+    if standing.on_its_way is not None and now < at.due:
+        at_its_time(at.hurry(standing.on_its_way), Act.HURRY, done=False)
+    if standing.answered:
+        at_its_time(at.due, Act.MISS, done=standing.missed)
+        return Call(tuple(acts), min(later, default=None))
     if now < at.due:
         at_its_time(at.ask, Act.ASK, done=standing.asked or standing.content)
         at_its_time(at.owner, Act.WARN_OWNER, done=standing.owner_warned)

@@ -79,6 +79,8 @@ class ClockState(StrEnum):
     """Past due, and not kept yet. Late evidence turns it into `met`, with `missed_at` to tell."""
     EXTENDED = "extended"
     """A later date was given, as the policy allows; another clock (`extends_id`) runs to it."""
+    DEFERRED = "deferred"
+    """The tenant chose a later day than the one that was offered in time; another clock (`extends_id`) runs to it."""
     ENDED = "ended"
     """It no longer matters: the case was closed without it, or went to its next stage."""
 
@@ -102,6 +104,20 @@ class Contact(SQLModel, table=True):
     preferred_format: str | None = None
     """A format that no message can have (large print, audio, braille …): then a person answers."""
     created_at: datetime = _instant(nullable=False)
+    quiet_from: str | None = None
+    """Local time (`21:30`) from which to `quiet_until` nothing is sent that they did not just ask for."""
+    quiet_until: str | None = None
+    safe_from: str | None = None
+    """Local time from which to `safe_until` it is safe to reach them, and at no other; None: at any."""
+    safe_until: str | None = None
+    never_by: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    """Ways by which they must not be reached: ChannelNames, `phone`, `letter`."""
+    no_trace_since: datetime | None = _instant()
+    """Since when nothing may be left that somebody else might see: a person reaches them, or nobody does."""
+    safe_contact: str | None = _text(None)
+    """How trained staff may reach them safely, in words."""
+    no_surveys_since: datetime | None = _instant()
+    """Since when they do not want to be asked how it went."""
 
 
 class Address(SQLModel, table=True):
@@ -304,6 +320,8 @@ class Clock(SQLModel, table=True):
     told_message_id: str | None = Field(default=None, foreign_key="message.id", index=True)
     told_at: datetime | None = _instant()
     """When the provider took that message, or a person made that call."""
+    said_at: datetime | None = _instant()
+    """When that message was written or that call asked for; None once it has got through, or a person was asked to hurry."""
     missed_at: datetime | None = _instant()
     ended_at: datetime | None = _instant()
     reason: str | None = _text(None)
@@ -312,7 +330,9 @@ class Clock(SQLModel, table=True):
     pauses: list[dict[str, str]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
     """Every pause that is over: `{"from", "to", "why", "reason", "by"}`."""
     extends_id: str | None = Field(default=None, foreign_key="clock.id")
-    """The clock whose date this one extends."""
+    """The clock whose date this one extends, or that it runs in place of since the tenant chose a later day."""
+    chosen: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    """The later day that the tenant chose, with what proves it: `desk.choice.Choice`."""
 
 
 class Task(SQLModel, table=True):
@@ -347,6 +367,50 @@ class Task(SQLModel, table=True):
     """The clock that asked for it: once for each kind of task."""
     about: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
     """Of a call or a letter that stands for a message: its `clocks`, what it `meets`, its `words`."""
+
+
+class SurveyState(StrEnum):
+    """Where a survey stands."""
+
+    WAITING = "waiting"
+    """To be sent, at `act_at`."""
+    SENT = "sent"
+    ANSWERED = "answered"
+    LEFT_OUT = "left_out"
+    """It will not be sent, for `reason`."""
+
+
+class Survey(SQLModel, table=True):
+    """How a repair went, asked once for each: a promise in some policies, and evidence in all."""
+
+    __tablename__ = "survey"
+    __table_args__ = (
+        Index("ix_survey_act", "act_at", sqlite_where=text("act_at IS NOT NULL"),
+              postgresql_where=text("act_at IS NOT NULL")),
+    )  # fmt: skip
+    id: str = _id()
+    case_id: str = Field(foreign_key="case.id", unique=True)
+    contact_id: str = Field(foreign_key="contact.id", index=True)
+    state: str = SurveyState.WAITING.value
+    created_at: datetime = _instant(nullable=False)
+    act_at: datetime | None = _instant()
+    """When to send it, or to remind once; None when there is nothing left to do."""
+    message_id: str | None = Field(default=None, foreign_key="message.id")
+    """The message that asked; several repairs of a person are asked about in one."""
+    by: str | None = None
+    """How it was asked: a channel, `phone` or `letter`."""
+    sent_at: datetime | None = _instant()
+    reminded_at: datetime | None = _instant()
+    expires_at: datetime | None = _instant()
+    """From here on an answer is no longer taken."""
+    score: int | None = None
+    """1, very unhappy, to 5, very happy; the newest answer counts."""
+    comment: str | None = _text(None)
+    answered_at: datetime | None = _instant()
+    answered_by: str | None = None
+    """How the answer came: a channel, `page`, or the id of the member of staff who took it down."""
+    reason: str | None = None
+    """Of one that is left out: `at_risk`, `no_surveys`, `opted_out`, `asked_lately` or `withdrawn`."""
 
 
 class Event(SQLModel, table=True):
