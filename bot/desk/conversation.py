@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlmodel import Session
 
 from bot.desk.office import Office
+from bot.desk.publish import publish
 from bot.dialogue import active_form
 from bot.messages import DeliveryState, Say
 from bot.store import conversations
@@ -128,8 +129,11 @@ def reply(session: Session, office: Office, conversation_id: str, staff: Staff, 
 def record(
     session: Session, office: Office, verb: str, subject: str, *, actor: str, now: datetime, **detail: Any
 ) -> None:
-    """Append to what has happened. `detail` holds ids and states, never a tenant's words or numbers."""
-    session.add(Event(id=office.id(), at=now, actor=actor, verb=verb, subject=subject, detail=detail))
+    """Append to what has happened, and tell whoever listens. `detail` holds ids and states, never a tenant's words or
+    numbers."""
+    event_id = office.id()
+    session.add(Event(id=event_id, at=now, actor=actor, verb=verb, subject=subject, detail=detail))
+    publish(session, verb, subject, event_id=event_id, at=now, detail=detail)
 
 
 def _load(session: Session, conversation_id: str) -> Conversation:

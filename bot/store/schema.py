@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
+from bot.store import outside as _outside  # noqa: F401 - its tables belong to the schema
 from bot.store.database import SchemaTooOld, Store
 
 
