@@ -262,6 +262,8 @@ def _acknowledgement_key(office: Office, case: Case) -> str:
     if case.kind == "repair" and case.priority == "emergency":
         return "utter_ack_emergency"
     own = f"utter_ack_{case.category}"
+    if not office.policy.calendar.is_open(case.received_at) and office.wording.has(f"{own}_closed"):
+        own += "_closed"
     return own if case.kind == "service_request" and office.wording.has(own) else f"utter_ack_{case.kind}"
 
 

@@ -160,6 +160,8 @@ class Commitment:
     extension_months: int | None = None
     extension_agreed: bool = False
     """May be extended to a date that is agreed and told, without a ceiling."""
+    while_open: bool = False
+    """Only promised to whoever comes while the office is open."""
     pauses: frozenset[str] = frozenset()
     """What may stop this clock until it is over: ids of `PAUSES`. Nothing else does."""
     fallback: str | None = None

@@ -443,6 +443,7 @@ def _commitment(name: str, table: Table, sources: Mapping[str, Source]) -> Commi
         extension=extension,
         extension_months=table.integer_or_none("extension_months"),
         extension_agreed=agreed,
+        while_open=table.flag("while_open", default=False),
         pauses=frozenset(table.strings("pauses", PAUSES.keys())),
         fallback=table.text_or_none("fallback"),
         unverified=table.text_or_none("unverified"),

@@ -353,7 +353,9 @@ class Policy:
         severity: str | None = None,
         answers: Mapping[str, Any] | None = None,
     ) -> tuple[Explanation, ...]:
-        """The dates of `opening_commitments` for a case received at this instant, the strictest first: it leads."""
+        """The dates of `opening_commitments` for a case received at this instant, the strictest first: it leads. What is
+        promised only while the office is open is left out when it is not."""
+        is_open = self.calendar.is_open(received)
         opening = self.opening_commitments(
             kind=kind,
             category=category,
@@ -363,7 +365,8 @@ class Policy:
             answers=answers,
             on=local(received).date(),
         )
-        return tuple(sorted((self.explain(c.id, received) for c in opening), key=lambda clock: clock.due))
+        promised = (self.explain(c.id, received) for c in opening if is_open or not c.while_open)
+        return tuple(sorted(promised, key=lambda clock: clock.due))
 
     def commitment(self, commitment_id: str) -> Commitment:
         """Raises UnknownCommitment, which suggests the nearest id."""

@@ -137,3 +137,14 @@ async def test_the_first_update_is_promised_from_when_the_case_is_acknowledged(h
     case = await house.run(work)
     assert case.received_at == begun
     assert (await get(house, case, "progress_update")).started_at == now
+
+
+async def test_whoever_writes_from_a_closed_office_is_not_promised_to_be_seen_in_a_quarter_of_an_hour(house: House) -> None:
+    await house.until_instant(datetime(2026, 11, 24, 21, 29, tzinfo=UTC))
+    case = await house.open("service_request", "office_arrival")
+    assert "office_visit" not in await house.clocks(case)
+    (said,) = [each for each in await house.rows(Message) if each.case_id == case.id]
+    assert "closed, so nobody can see you" in said.text
+    await house.until_instant(datetime(2026, 11, 25, 10, tzinfo=UTC))
+    again = await house.open("service_request", "office_arrival", address="+447700900777")
+    assert "office_visit" in await house.clocks(again)
