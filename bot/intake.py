@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 from sqlmodel import Session
@@ -21,8 +22,8 @@ from bot.desk import case as cases
 from bot.desk import contact as contacts
 from bot.desk import conversation as desk
 from bot.desk import handover as handovers
+from bot.desk import interpreter, watch
 from bot.desk import task as tasks
-from bot.desk import watch
 from bot.desk.office import Office
 from bot.dialogue import active_form
 from bot.messages import (
@@ -43,6 +44,7 @@ from bot.messages import (
 )  # fmt: skip
 from bot.store import Store, conversations
 from bot.store.tables import Attachment, Case, Conversation, InboundState, Message, Owner
+from bot.triage import ENGLISH, Language
 from bot.wallclock import WallClock
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,8 @@ class Triage(Protocol):
     """The danger check, as intake needs it (`bot.triage`)."""
 
     def assess(self, text: str, previous: str | None = None) -> Assessment: ...
+
+    def language(self, code: str) -> Language | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +182,12 @@ class _Arrival:
         """Triage first, in any state and whoever holds the conversation; then keywords, then the dialogue."""
         assessment = self._assess()
         emergency = self._warn(assessment) if assessment.advice else None
+        answered = assessment.language != ENGLISH and self._in_other_words(assessment, emergency)
         if self.inbound.keyword is not None and not assessment.advice:
             self._obey(self.inbound.keyword)
         elif (value := self._choice()) is not None and value.startswith(handovers.ANSWER_VALUE):
             self._answer(value)
-        elif self.conversation.owner != Owner.BOT:
+        elif answered or self.conversation.owner != Owner.BOT:
             return
         elif self.inbound.content is Content.UNSUPPORTED:
             self._say([Say("utter_unsupported")])
@@ -268,6 +273,36 @@ class _Arrival:
             "reference": case.reference, "at": self.now.isoformat(), "sensitive": assessment.sensitive,
         }  # fmt: skip
         return case
+
+    def _in_other_words(self, assessment: Assessment, emergency: Case | None) -> bool:
+        """Written in another language: remember it and call for an interpreter. True if that is the whole answer."""
+        language = self.triage.language(assessment.language)
+        if language is None:
+            return False
+        before, greeted = _copy(self.conversation), self.greeted
+        try:
+            with self.session.begin_nested():
+                interpreter.remember(self.session, self.office, self.conversation, language, now=self.now)
+                told = assessment.advice or self.conversation.owner != Owner.BOT
+                if told or active_form(self.conversation.dialogue) is not None:
+                    first = interpreter.call(
+                        self.session, self.office, self.conversation, language, now=self.now, case=emergency
+                    )
+                    if first and assessment.advice:
+                        interpreter.say(
+                            self.session, self.office, self.conversation, "utter_interpreter", language, now=self.now
+                        )
+                    return False
+                self._greet()
+                interpreter.request(
+                    self.session, self.office, self.conversation, language, self.inbound.text, now=self.now
+                )
+        except Exception as error:  # noqa: BLE001 - without an interpreter the tenant is still answered, and a person looks
+            _restore(self.conversation, before)
+            self.greeted = greeted
+            self._alarm("could_not_process", error)
+            return False
+        return True
 
     def _is_recent(self, hazard: Mapping[str, Any]) -> bool:
         return self.now - datetime.fromisoformat(hazard["at"]) < SAME_HAZARD_WITHIN
@@ -366,7 +401,7 @@ class _Arrival:
     def _facts(self) -> dict[str, Any]:
         """What flows may know (`docs/add-a-flow.md`). Times are local."""
         calendar = self.office.policy.calendar
-        contact = conversations.known_of(self.session, self.conversation.contact_id)
+        contact = self._known
         open_cases = conversations.open_cases_of(self.session, self.conversation.contact_id)
         last = next((each["reference"] for each in open_cases if each["id"] == self.conversation.last_case_id), None)
         hazard = self.conversation.hazard
@@ -394,6 +429,11 @@ class _Arrival:
             "offered": [each["value"] for each in self.offered],
             "repairs": self.repairs,
         }  # fmt: skip
+
+    @cached_property
+    def _known(self) -> Mapping[str, Any]:
+        """What the contact has told us, and the language to write in."""
+        return conversations.known_of(self.session, self.conversation.contact_id)
 
     def _local(self, instant: datetime) -> str:
         return self.office.local(instant).isoformat()
@@ -434,7 +474,8 @@ class _Arrival:
                 raise TypeError(f"no such command: {command!r}")
 
     def _say(self, says: Sequence[Say]) -> None:
-        words = self.office.render(says, channel=self.conversation.channel, now=self.now)
+        language = str(self._known["language"])
+        words = self.office.render(says, channel=self.conversation.channel, now=self.now, language=language)
         self._greet()
         keys = {"keys": [each.key for each in says]}
         desk.say(self.session, self.office, self.conversation, words, now=self.now, detail=keys)

@@ -77,9 +77,9 @@ _OPEN = (
     .with_for_update(of=_CONVERSATION)
 )
 _INSERT_MESSAGE = insert(_MESSAGE)
-_KNOWN = select(_CONTACT.c.name, _CONTACT.c.phone, _CONTACT.c.home_address, _CONTACT.c.postcode).where(
-    _CONTACT.c.id == bindparam("id")
-)
+_KNOWN = select(
+    _CONTACT.c.name, _CONTACT.c.phone, _CONTACT.c.home_address, _CONTACT.c.postcode, _CONTACT.c.language
+).where(_CONTACT.c.id == bindparam("id"))
 
 
 def _awaited(which: ColumnElement[bool]) -> ScalarSelect[Any]:

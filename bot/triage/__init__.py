@@ -9,5 +9,6 @@ is otherwise a pure function of the text.
 
 from bot.triage.assess import Triage, load_triage
 from bot.triage.data import TriageError
+from bot.triage.languages import ENGLISH, Language
 
-__all__ = ["Triage", "TriageError", "load_triage"]
+__all__ = ["ENGLISH", "Language", "Triage", "TriageError", "load_triage"]

@@ -10,7 +10,7 @@ from bot.learning import Model, Suspicion
 from bot.messages import NO_DANGER, Assessment, Urgency
 from bot.triage.data import TriageError, Value
 from bot.triage.directory import DirectoryEntry, load_directory
-from bot.triage.languages import Languages, load_languages
+from bot.triage.languages import Language, Languages, load_languages
 from bot.triage.rulebook import SECTIONS, Finding, Rulebook
 from bot.triage.signs import LEVELS
 
@@ -81,6 +81,10 @@ class Triage:
     def translations(self) -> Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]:
         """By language, the advice in it as responses in Rasa's shape."""
         return self._languages.responses()
+
+    def language(self, code: str) -> Language | None:
+        """A language other than English that we have words of."""
+        return self._languages.get(code)
 
     def advice_in(self, language: str, hazard: str) -> str | None:
         """The short advice on a hazard in another language than English; None where there is none."""

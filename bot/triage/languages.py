@@ -33,6 +33,9 @@ class Language:
     words: frozenset[str]
     rulebook: Rulebook
     advice: Mapping[str, str]
+    """The danger text by hazard."""
+    replies: Mapping[str, str]
+    """Other words to tenants, by response key; English is used where there is none."""
 
 
 class Languages:
@@ -51,10 +54,17 @@ class Languages:
         """The advice text of a language file."""
         return next((one.advice.get(hazard) for one in self._languages if one.code == code), None)
 
+    def get(self, code: str) -> Language | None:
+        """The language of an ISO 639-1 code; None for English and for those we do not know."""
+        return next((one for one in self._languages if one.code == code), None)
+
     def responses(self) -> Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]:
-        """By language, its advice texts as responses in Rasa's shape."""
+        """By language, its advice and replies as responses in Rasa's shape."""
         return {
-            one.code: {f"utter_advice_{hazard}": [{"text": text}] for hazard, text in one.advice.items()}
+            one.code: {
+                **{f"utter_advice_{hazard}": [{"text": text}] for hazard, text in one.advice.items()},
+                **{key: [{"text": text}] for key, text in one.replies.items()},
+            }
             for one in self._languages
         }
 
@@ -120,8 +130,8 @@ def load_languages(folder: Path, hazards: Mapping[str, object]) -> Languages:
 
 def _language(code: str, root: Value, hazards: Mapping[str, object]) -> Language:
     fields = root.fields(
-        "language", "name", "reviewed", "script", "letters", "function_words", "advice", *SECTIONS,
-        required=("language", "name", "reviewed", "function_words", "words", "signs", "advice"),
+        "language", "name", "reviewed", "script", "letters", "function_words", "advice", "replies", *SECTIONS,
+        required=("language", "name", "reviewed", "function_words", "words", "signs", "advice", "replies"),
     )  # fmt: skip
     if fields["language"].text() != code:
         raise fields["language"].fault(f"the file is named for {code!r}")
@@ -144,4 +154,5 @@ def _language(code: str, root: Value, hazards: Mapping[str, object]) -> Language
         words=frozenset(word for text, _ in fields["function_words"].texts() for word in words_of(text)),
         rulebook=rulebook,
         advice=advice,
+        replies={key: value.text() for key, value in fields["replies"].entries()},
     )

@@ -7,6 +7,7 @@ import pytest
 from bot.intake import Intake
 from bot.messages import Assessment, Attachment, ChannelName, Content, Inbound, Keyword, Turn
 from bot.store.tables import Address, Conversation
+from bot.triage import Language
 from tests.e2e.conftest import TENANT, World
 
 
@@ -25,6 +26,9 @@ class BreaksOn:
 class BrokenTriage:
     def assess(self, text: str, previous: str | None = None) -> Assessment:
         raise RuntimeError("triage has a fault")
+
+    def language(self, code: str) -> Language | None:
+        return None
 
 
 def inbound(words: str, number: int = 1, **changes: Any) -> Inbound:

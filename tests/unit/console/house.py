@@ -67,6 +67,9 @@ class ScriptedTriage:
                 )  # fmt: skip
         return NO_DANGER
 
+    def language(self, code):
+        return None
+
 
 @dataclass
 class House:
