@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 from bot.desk import clock as clocks
 from bot.desk import reach, update
 from bot.desk.office import Office
+from bot.desk.preference import Spans, quiet_spans
 from bot.messages import DeliveryState
 from bot.sla.clocks import Act, Call, decide
 from bot.store import Store, outbox
@@ -99,20 +100,21 @@ def deal_with(session: Session, office: Office, contact_id: str, *, now: datetim
     if contact is None:
         return False
     slow = reach.route(session, contact).by == reach.LETTER
+    quiet = quiet_spans(office, contact)
     due = [(case, clock) for case, clock in _open_clocks(session, contact_id) if clock.act_at and clock.act_at <= now]
     tell: list[tuple[Case, Clock]] = []
     for case, clock in due:
-        call = _call(session, office, clock, slow=slow, now=now)
+        call = _call(session, office, clock, slow=slow, quiet=quiet, now=now)
         for act in call.acts:
             if act is Act.TELL:
                 tell.append((case, clock))
             else:
                 _act(session, office, act, case, clock, now=now)
     if tell:
-        _tell(session, office, contact, tell, slow=slow, now=now)
+        _tell(session, office, contact, tell, slow=slow, quiet=quiet, now=now)
     session.flush()
     for _, clock in due:
-        clocks.look(session, office, clock, now=now, slow=slow)
+        clocks.look(session, office, clock, now=now, slow=slow, quiet=quiet)
         if clock.act_at is not None and clock.act_at <= now:
             clock.act_at = now + _TRY_AGAIN_AFTER
         session.add(clock)
@@ -131,24 +133,25 @@ def _act(session: Session, office: Office, act: Act, case: Case, clock: Clock, *
 
 
 def _tell(
-    session: Session, office: Office, contact: Contact, due: list[tuple[Case, Clock]], *, slow: bool, now: datetime
-) -> None:
+    session: Session, office: Office, contact: Contact, due: list[tuple[Case, Clock]], *, slow: bool, quiet: Spans,
+    now: datetime,
+) -> None:  # fmt: skip
     """One message says everything: also what would be said later today."""
     told = {clock.id for _, clock in due}
     for case, clock in _open_clocks(session, contact.id):
         if clock.id in told or clock.state != "running" or clock.told_by is not None or clock.warn_from is None:
             continue
-        at = clocks.schedule(session, office, clock, slow=slow).tell
-        decent = clocks.decent(session, office, clock, now=now) <= now
+        at = clocks.schedule(session, office, clock, slow=slow, quiet=quiet).tell
+        decent = clocks.decent(session, office, clock, now=now, quiet=quiet) <= now
         if decent and clock.warn_from <= now and at - now <= _SAME_DAY:
             due.append((case, clock))
     update.tell(session, office, contact, due, now=now)
 
 
-def _call(session: Session, office: Office, clock: Clock, *, slow: bool, now: datetime) -> Call:
+def _call(session: Session, office: Office, clock: Clock, *, slow: bool, quiet: Spans, now: datetime) -> Call:
     return decide(
-        clocks.schedule(session, office, clock, slow=slow), clocks.standing(clock), now,
-        decent=clocks.decent(session, office, clock, now=now),
+        clocks.schedule(session, office, clock, slow=slow, quiet=quiet), clocks.standing(clock), now,
+        decent=clocks.decent(session, office, clock, now=now, quiet=quiet),
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from bot.desk.office import Office
 from bot.messages import ChannelName, DeliveryState
 from bot.sla import Commitment, Explanation, Policy, restore_policy
 from bot.sla.calendar import at_local
-from bot.sla.clocks import Moments, Standing, decide, moments, next_decent
+from bot.sla.clocks import Moments, QuietHours, Standing, decide, moments, next_decent
 from bot.sla.commitment import PAUSES
 from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, ClockState, Message, PolicyVersion, Staff, Task
 
@@ -114,7 +114,7 @@ def running_update(session: Session, case_id: str) -> Clock | None:
 
 def _start(
     session: Session, office: Office, case: Case, promise: Explanation, version: str, now: datetime,
-    extends: Clock | None = None,
+    extends: Clock | None = None, chosen: Mapping[str, Any] | None = None,
 ) -> Clock | None:  # fmt: skip
     clock = Clock(
         id=office.id(), case_id=case.id, commitment=promise.commitment, policy_version_id=version,
@@ -122,6 +122,7 @@ def _start(
         deemed_at=promise.deemed_received, due_at=promise.due,
         planned_at=promise.planned, warn_from=promise.warn_from,
         met_by=office.policy.commitments[promise.commitment].met_by, extends_id=extends.id if extends else None,
+        chosen=dict(chosen) if chosen is not None else None,
     )  # fmt: skip
     look(session, office, clock, now=now)
     make = postgres_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
@@ -133,12 +134,15 @@ def _start(
 # --- what time asks of it
 
 
-def schedule(session: Session, office: Office, clock: Clock, *, slow: bool = False) -> Moments:
-    """When this clock calls for what. `slow`: the tenant can only be told by letter, so it is begun as early as counts."""
+def schedule(
+    session: Session, office: Office, clock: Clock, *, slow: bool = False, quiet: QuietHours | None = None
+) -> Moments:
+    """When this clock calls for what. `slow`: the tenant can only be told by letter, so it is begun as early as counts.
+    `quiet`: the hours of this person, where they are known (`desk.preference`); else the policy's."""
     rule = _rule_today(session, office, clock)
     warn_from = clock.warn_from or clock.due_at - (clock.due_at - clock.deemed_at) / 5
     at = moments(
-        office.policy.calendar, office.policy.quiet_hours, deemed=clock.deemed_at, due=clock.due_at,
+        office.policy.calendar, _policys(office) if quiet is None else quiet, deemed=clock.deemed_at, due=clock.due_at,
         planned=clock.planned_at, warn_from=warn_from, elapsed=rule.mode in _ELAPSED, repeats=rule.repeat,
     )  # fmt: skip
     return replace(at, tell=warn_from) if slow else at
@@ -162,22 +166,42 @@ def told_early(clock: Clock) -> bool:
     return clock.told_at is not None and clock.warn_from is not None and clock.told_at < clock.warn_from
 
 
-def decent(session: Session, office: Office, clock: Clock, *, now: datetime) -> datetime:
-    """When the tenant may be written to about this clock: quiet hours do not bind those that run day and night."""
-    elapsed = _rule_today(session, office, clock).mode in _ELAPSED
-    return now if elapsed else next_decent(office.policy.quiet_hours, now)
+def decent(
+    session: Session, office: Office, clock: Clock, *, now: datetime, quiet: QuietHours | None = None
+) -> datetime:
+    """When the tenant may be written to about this clock: quiet hours do not bind those that run day and night.
+
+    Where the person's own hours (`quiet`) leave no moment before it is due, the policy's count: then a call or a letter has
+    to do it (`desk.reach`).
+    """
+    if _rule_today(session, office, clock).mode in _ELAPSED:
+        return now
+    at = next_decent(_policys(office) if quiet is None else quiet, now)
+    return at if quiet is None or now >= clock.due_at or at < clock.due_at else next_decent(_policys(office), now)
 
 
-def look(session: Session, office: Office, clock: Clock, *, now: datetime, slow: bool = False) -> None:
+def look(
+    session: Session,
+    office: Office,
+    clock: Clock,
+    *,
+    now: datetime,
+    slow: bool = False,
+    quiet: QuietHours | None = None,
+) -> None:
     """Work out anew when the clock is next to be looked at."""
     if clock.state not in {ClockState.RUNNING, ClockState.ANSWERED, ClockState.MISSED}:
         clock.act_at = None
         return
     call = decide(
-        schedule(session, office, clock, slow=slow), standing(clock), now,
-        decent=decent(session, office, clock, now=now),
+        schedule(session, office, clock, slow=slow, quiet=quiet), standing(clock), now,
+        decent=decent(session, office, clock, now=now, quiet=quiet),
     )  # fmt: skip
     clock.act_at = now if call.acts else call.look_again
+
+
+def _policys(office: Office) -> QuietHours:
+    return (office.policy.quiet_hours,) if office.policy.quiet_hours else ()
 
 
 def miss(session: Session, office: Office, clock: Clock, *, now: datetime) -> None:
@@ -433,15 +457,26 @@ def extend(
             proof = policy.explain(clock.commitment, clock.started_at, extended=True)
         except ValueError as error:
             raise NotAllowed(f"{rule.title}: no later date is allowed.") from error
-    clock.state, clock.reason, clock.ended_at, clock.act_at = ClockState.EXTENDED.value, _given(reason), now, None
-    session.add(clock)
-    session.flush()
-    later = _start(session, office, session.get_one(Case, clock.case_id), proof, clock.policy_version_id, now, clock)
-    assert later is not None, "the clock that it extends no longer runs"
+    later = run_on(session, office, clock, proof, ClockState.EXTENDED, _given(reason), now=now)
     record(
         session, office, "clock_extended", clock.id, actor=staff.id, now=now, commitment=clock.commitment,
         case=clock.case_id, due_before=clock.due_at.isoformat(), due=later.due_at.isoformat(), clock=later.id,
     )  # fmt: skip
+    return later
+
+
+def run_on(
+    session: Session, office: Office, clock: Clock, proof: Explanation, state: ClockState, reason: str, *, now: datetime,
+    chosen: Mapping[str, Any] | None = None,
+) -> Clock:  # fmt: skip
+    """Have another clock run to a later date in place of this one, which keeps its own date and ends as `state`."""
+    clock.state, clock.reason, clock.ended_at, clock.act_at = state.value, reason, now, None
+    session.add(clock)
+    _nothing_more_to_do(session, clock, now=now)
+    session.flush()
+    case = session.get_one(Case, clock.case_id)
+    later = _start(session, office, case, proof, clock.policy_version_id, now, clock, chosen)
+    assert later is not None, "the clock that it runs in place of no longer runs"
     return later
 
 

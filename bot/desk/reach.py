@@ -18,11 +18,12 @@ from bot.desk.brief import is_in_confidence
 from bot.desk.contact import may_receive
 from bot.desk.conversation import record, say_keys
 from bot.desk.office import Office
-from bot.messages import DeliveryState, Say
+from bot.desk.preference import is_safe, needs_care
+from bot.messages import Choice, DeliveryState, Say
 from bot.store import conversations, outbox
 from bot.store.tables import UNSEEN, Address, Case, Clock, Contact, Conversation, Message, Staff, Task
 
-CARRIES_PROMISES: Final = frozenset({"acknowledgement", "update", "apology", "warning"})
+CARRIES_PROMISES: Final = frozenset({"acknowledgement", "update", "apology", "warning", "survey"})
 """Kinds of message that must arrive, one way or another."""
 PHONE: Final = "phone"
 LETTER: Final = "letter"
@@ -46,29 +47,32 @@ class Route:
     address: Address | None = None
 
 
-def route(session: Session, contact: Contact, *, tried: Sequence[str] = ()) -> Route:
-    """The best way to reach a contact now, leaving out the addresses in `tried` (their ids).
+def route(session: Session, contact: Contact, *, tried: Sequence[str] = (), now: datetime | None = None) -> Route:
+    """The best way to reach a contact, leaving out the addresses in `tried` (their ids); at `now`, if that is given.
 
-    Nothing is sent by itself to a person at risk, to one who asked for calls or letters, or to one whose format no message
-    can have.
+    Nothing is sent by itself to a person at risk, or outside the hours in which that is safe; to one who asked for calls or
+    letters; or to one whose format no message can have, unless they said which messages they want beside it.
     """
     addresses = _addresses(session, contact)
     by_person = Route(_by_person(contact, addresses))
-    if at_risk(session, contact.id):
+    if at_risk(session, contact) or (now is not None and not is_safe(contact, now)):
         return by_person
-    if contact.preferred_format or contact.preferred_channel == LETTER:
-        return Route(LETTER) if contact.home_address else by_person
+    by_letter = Route(LETTER) if contact.home_address and LETTER not in (contact.never_by or ()) else by_person
+    if contact.preferred_channel == LETTER or (contact.preferred_format and contact.preferred_channel is None):
+        return by_letter
     if contact.preferred_channel == PHONE:
         return by_person
     for address in addresses:
-        if address.id not in tried and may_receive(address):
+        if address.id not in tried and may_receive(address) and address.channel not in (contact.never_by or ()):
             return Route(address.channel, address)
     return by_person
 
 
-def at_risk(session: Session, contact_id: str) -> bool:
-    """Whether a message may put this person at risk, as far as their open cases tell."""
-    opened = session.exec(select(Case).where(Case.contact_id == contact_id, Case.state == "open"))
+def at_risk(session: Session, contact: Contact) -> bool:
+    """Whether a message may put this person at risk, as far as is known of them and their open cases tell."""
+    if contact.no_trace_since is not None:
+        return True
+    opened = session.exec(select(Case).where(Case.contact_id == contact.id, Case.state == "open"))
     return any(is_in_confidence(case) or case.details.get("safe_to_message") == "no" for case in opened)
 
 
@@ -90,7 +94,7 @@ def send(
 
     Where no message can go, a person is asked to ring or to write.
     """
-    way = route(session, contact, tried=tried)
+    way = route(session, contact, tried=tried, now=now)
     if way.address is None:
         task = _ask_person(session, office, contact, case, says, way.by, about=about, due=due, now=now, urgent=urgent)
         return Sent(way.by, task=task)
@@ -98,11 +102,14 @@ def send(
     if talk is None:
         ids = (office.id(), office.id(), office.id())
         talk = conversations.start(session, way.address.channel, way.address.value, ids=ids, now=now)
-    detail = dict(about) | {"tried": [*tried, way.address.id], "says": [_kept(each) for each in says]}
+    detail = dict(about) | {"tried": [*tried, way.address.id], "says": [_kept(each) for each in says], "pushed": True}
+    asked = talk.offered
     message = say_keys(
         session, office, talk, says, now=now, kind=kind, case_id=case.id, language=contact.language, staff=staff,
         detail=detail, once=once,
     )  # fmt: skip
+    # What they have just been asked still stands: a digit in reply means what it meant before.
+    talk.offered = talk.offered or asked
     conversations.save(session, talk)
     return Sent(way.by, message=message)
 
@@ -113,20 +120,21 @@ def carry_on(session: Session, office: Office, message: Message, *, now: datetim
     if message.kind not in CARRIES_PROMISES or message.case_id is None:
         return False
     case = session.get_one(Case, message.case_id)
-    if case.state != "open" and not message.detail.get("outcome"):
+    surveys = message.kind == "survey"
+    if surveys and not message.detail.get("meets"):
+        return True  # nobody was promised that we would ask
+    if case.state != "open" and not surveys and not message.detail.get("outcome"):
         return True  # nothing is said about a closed case but its outcome
     contact = session.get_one(Contact, case.contact_id)
     talk = session.get_one(Conversation, message.conversation_id)
     tried = [*message.detail.get("tried", ()), talk.address_id]
     about = what_it_proves(message) or {}
-    says = [Say(each["key"], each["args"]) for each in message.detail.get("says", ())]
     told = list(
         session.exec(select(Clock).where(col(Clock.id).in_([*about.get("clocks", ()), *about.get("meets", ())])))
     )
     sent = send(
-        session, office, contact, case, says or [Say("utter_carried", {"text": message.text})], kind=message.kind,
-        about=about, once=f"again:{message.id}", now=now, due=min((each.due_at for each in told), default=now),
-        tried=tried,
+        session, office, contact, case, _said(message), kind=message.kind, about=about, once=f"again:{message.id}",
+        now=now, due=min((each.due_at for each in told), default=now), tried=tried,
     )  # fmt: skip
     note(session, office, told, sent, now=now)
     record(session, office, "promise_carried_on", case.id, actor="bot", now=now, message=message.id, by=sent.by)
@@ -136,7 +144,9 @@ def carry_on(session: Session, office: Office, message: Message, *, now: datetim
 def what_it_proves(message: Message) -> dict[str, Any] | None:
     """What has been proven once a tenant has this message, or been told the same by a person; None for nothing."""
     about: dict[str, Any] = {
-        name: message.detail[name] for name in ("clocks", "meets", "outcome", "formal") if name in message.detail
+        name: message.detail[name]
+        for name in ("clocks", "meets", "outcome", "formal", "surveys")
+        if name in message.detail
     }
     if message.kind == "acknowledgement":
         about["acknowledges"] = message.case_id
@@ -170,18 +180,29 @@ def hurry(session: Session, office: Office, contact: Contact, case: Case, clock:
                 Clock.told_message_id == message.id, col(Clock.said_at).is_not(None), Clock.id != clock.id
             )
         )]  # fmt: skip
-        says = [Say(each["key"], each["args"]) for each in message.detail.get("says", ())]
         by = _by_person(contact, _addresses(session, contact))
         _ask_person(
             session, office, contact, session.get_one(Case, message.case_id or case.id),
-            says or [Say("utter_carried", {"text": message.text})], by, about=about,
-            due=min(each.due_at for each in told), now=now, urgent=False,
+            _said(message), by, about=about, due=min(each.due_at for each in told), now=now, urgent=False,
         )  # fmt: skip
         for each in told:
             each.told_by, each.said_at = by, None
             session.add(each)
     session.add(clock)
     record(session, office, "promise_hurried", clock.id, actor="bot", now=now, case=case.id, by=clock.told_by)
+
+
+def ask_ahead(
+    session: Session, office: Office, contact: Contact, case: Case, clock: Clock, say: Say, *, now: datetime
+) -> None:  # fmt: skip
+    """Where there will be no time for a call once a message has not got through (`bot.sla.clocks.TIME_TO_ARRIVE`), a person
+    is asked ahead to say it when it counts. The message goes out as well."""
+    assert clock.warn_from is not None
+    task = _ask_person(
+        session, office, contact, case, [say], PHONE, about={"clocks": [clock.id], "from": clock.warn_from.isoformat()},
+        due=clock.due_at, now=now, urgent=True,
+    )  # fmt: skip
+    task.detail = f"{office.moment_in_words(clock.warn_from, now)}: {task.detail}"
 
 
 def withdraw(session: Session, case_id: str, *, now: datetime) -> None:
@@ -242,6 +263,8 @@ def _addresses(session: Session, contact: Contact) -> list[Address]:
 
 
 def _number(contact: Contact, addresses: Sequence[Address]) -> str | None:
+    if PHONE in (contact.never_by or ()):
+        return None
     return contact.phone or next((each.value for each in addresses if each.channel in _RING), None)
 
 
@@ -266,7 +289,7 @@ def _ask_person(
     talk = conversations.load(session, case.conversation_id, lock=False)
     assert talk is not None
     words = office.render(says, channel=by, now=now, language=contact.language).text
-    sensitive = at_risk(session, contact.id)
+    sensitive = at_risk(session, contact) or needs_care(contact)
     kind = AT_RISK if sensitive else TASKS[by]
     # If the office closes before there is time for it, it is for whoever is on call: the tenant must hear before it is due.
     urgent = urgent or (now < due <= office.policy.calendar.deemed_received(now + _CALL_TAKES))
@@ -290,4 +313,12 @@ def _ask_person(
 
 
 def _kept(say: Say) -> dict[str, Any]:
-    return {"key": say.key, "args": dict(say.args)}
+    kept: dict[str, Any] = {"key": say.key, "args": dict(say.args)}
+    return kept | {"choices": [[each.label, each.value] for each in say.choices]} if say.choices else kept
+
+
+def _said(message: Message) -> list[Say]:
+    """What a message was made from, to be said again another way."""
+    kept = message.detail.get("says", ())
+    says = [Say(each["key"], each["args"], tuple(Choice(*one) for one in each.get("choices", ()))) for each in kept]
+    return says or [Say("utter_carried", {"text": message.text})]

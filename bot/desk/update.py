@@ -19,8 +19,10 @@ from bot.desk.clock import ALARM, ALARM_MANAGER, ASKED, AT_RISK, AT_RISK_MANAGER
 from bot.desk.conversation import NotAllowed, record
 from bot.desk.notice import notify
 from bot.desk.office import Office
+from bot.desk.preference import quiet_spans
 from bot.messages import Say
 from bot.sla.calendar import END_OF_DAY, at_local
+from bot.sla.clocks import TIME_TO_ARRIVE
 from bot.store import conversations
 from bot.store.tables import Case, Clock, ClockState, Contact, Event, HandoverState, Staff, Task
 from bot.wording import day_in_words
@@ -120,10 +122,12 @@ def give(session: Session, office: Office, clock_id: str, content: Content, staf
     for task in session.exec(asked):
         tasks.done(session, office, task.id, staff, now=now)
     record(session, office, "update_given", clock.id, actor=staff.id, now=now, case=case.id)
-    if clocks.decent(session, office, clock, now=now) <= now:
-        tell(session, office, session.get_one(Contact, case.contact_id), [(case, clock)], now=now)
+    contact = session.get_one(Contact, case.contact_id)
+    quiet = quiet_spans(office, contact)
+    if clocks.decent(session, office, clock, now=now, quiet=quiet) <= now:
+        tell(session, office, contact, [(case, clock)], now=now)
     else:
-        clocks.look(session, office, clock, now=now)
+        clocks.look(session, office, clock, now=now, quiet=quiet)
 
 
 def extend(
@@ -165,6 +169,9 @@ def warn(session: Session, office: Office, case: Case, clock: Clock, *, manager:
         case_id=case.id, detail=f"{rule.title}: {office.moment_in_words(clock.due_at, now)}",
         urgent=case.priority == "emergency", role="manager" if manager else "owner", clock_id=clock.id,
     )  # fmt: skip
+    if not manager and clock.warn_from is not None and clock.due_at - clock.warn_from < TIME_TO_ARRIVE:
+        contact = session.get_one(Contact, case.contact_id)
+        reach.ask_ahead(session, office, contact, case, clock, _late(session, office, case, clock, now=now), now=now)
     if at_night:
         _up_the_ladder(session, office, case, clock, manager=manager, now=now)
     record(
@@ -299,7 +306,8 @@ def _progress(session: Session, office: Office, case: Case, clock: Clock, *, now
 def _late(session: Session, office: Office, case: Case, clock: Clock, *, now: datetime) -> Say:
     promise = _promise(session, office, clock, now=now)
     if _is_elapsed(session, office, clock) and not clock.content:
-        return Say("utter_warning", _about(case) | {"promise": promise})
+        own = f"utter_warning_{clock.commitment}"
+        return Say(own if office.wording.has(own) else "utter_warning", _about(case) | {"promise": promise})
     content: dict[str, Any] = {"say": "utter_apology_unknown", "who": responsible(session, case)}
     if clock.content:
         content = {"say": "utter_apology_reason", **_given(clock.content)}

@@ -10,6 +10,7 @@ A clock passes these moments, each of which may be found late (a machine was off
     due        if it is not kept, it is missed
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
@@ -26,7 +27,11 @@ TIME_FOR_A_CALL: Final = timedelta(minutes=30)
 TIME_TO_ARRIVE: Final = timedelta(minutes=10)
 """How long a message may take to get through before a person says it instead, where the period allows it."""
 
-QuietHours = tuple[time, time] | None
+QuietHours = Sequence[tuple[time, time]]
+"""Local times between which a tenant is not written to, from the first to the second of each pair, over midnight if need be."""
+_BEFORE_QUIET: Final = timedelta(minutes=30)
+_DAYS_AHEAD: Final = 8
+"""Further than this no decent moment is looked for."""
 
 
 class Act(StrEnum):
@@ -145,31 +150,35 @@ def decide(at: Moments, standing: Standing, now: datetime, *, decent: datetime) 
 
 
 def next_decent(quiet: QuietHours, instant: datetime) -> datetime:
-    """`instant`, or the end of the quiet hours that it lies in."""
-    if quiet is None or not _is_quiet(quiet, instant):
+    """`instant`, or the end of the quiet hours that it lies in. `instant` too where there is no other hour at all."""
+    if not is_quiet(quiet, instant):
         return instant
-    here = local(instant)
-    morning = at_local(here.date(), quiet[1])
-    return morning if morning > instant else at_local(here.date() + timedelta(days=1), quiet[1])
+    day = local(instant).date()
+    ends = sorted(at_local(day + timedelta(days=days), end) for days in range(_DAYS_AHEAD) for _, end in quiet)
+    return next((each for each in ends if each > instant and not is_quiet(quiet, each)), instant)
 
 
 def _decent_within(quiet: QuietHours, first: datetime, wanted: datetime, last: datetime) -> datetime:
     """`wanted`, or the nearest decent moment between `first` and `last`, an earlier one if there is any."""
-    if quiet is None or not _is_quiet(quiet, wanted):
+    if not is_quiet(quiet, wanted):
         return wanted
-    here = local(wanted)
-    for days in (0, 1):
-        evening = at_local(here.date() - timedelta(days=days), quiet[0])
-        if first <= evening - timedelta(minutes=1) < wanted:
-            return max(first, evening - timedelta(minutes=30))
+    day = local(wanted).date()
+    minute = timedelta(minutes=1)
+    evenings = [at_local(day - timedelta(days=days), start) for days in (0, 1, 2) for start, _ in quiet]
+    before = [each for each in evenings if first <= each - minute < wanted and not is_quiet(quiet, each - minute)]
+    if before:
+        sooner = max(first, max(before) - _BEFORE_QUIET)
+        return max(before) - minute if is_quiet(quiet, sooner) else sooner
     morning = next_decent(quiet, wanted)
     return morning if morning < last else wanted
 
 
-def _is_quiet(quiet: tuple[time, time], instant: datetime) -> bool:
-    start, end = quiet
+def is_quiet(quiet: QuietHours, instant: datetime) -> bool:
+    """Whether an instant lies in any of these hours."""
     clock = local(instant).time()
-    return start <= clock < end if start <= end else clock >= start or clock < end
+    return any(
+        start <= clock < end if start <= end else clock >= start or clock < end for start, end in quiet if start != end
+    )
 
 
 def _opening_before(calendar: Calendar, due: datetime, deemed: datetime) -> datetime:
