@@ -139,7 +139,9 @@ async def test_the_first_update_is_promised_from_when_the_case_is_acknowledged(h
     assert (await get(house, case, "progress_update")).started_at == now
 
 
-async def test_whoever_writes_from_a_closed_office_is_not_promised_to_be_seen_in_a_quarter_of_an_hour(house: House) -> None:
+async def test_whoever_writes_from_a_closed_office_is_not_promised_to_be_seen_in_a_quarter_of_an_hour(
+    house: House,
+) -> None:
     await house.until_instant(datetime(2026, 11, 24, 21, 29, tzinfo=UTC))
     case = await house.open("service_request", "office_arrival")
     assert "office_visit" not in await house.clocks(case)
@@ -148,3 +150,17 @@ async def test_whoever_writes_from_a_closed_office_is_not_promised_to_be_seen_in
     await house.until_instant(datetime(2026, 11, 25, 10, tzinfo=UTC))
     again = await house.open("service_request", "office_arrival", address="+447700900777")
     assert "office_visit" in await house.clocks(again)
+
+
+async def test_with_minutes_left_a_person_is_asked_ahead_to_say_what_a_page_may_not_show(house: House) -> None:
+    case = await house.open("service_request", "office_arrival", channel="web", address="session-1")
+    clock = await get(house, case, "office_visit")
+    await house.until_instant(clock.deemed_at + timedelta(minutes=8), step=timedelta(minutes=1))
+    (call,) = await house.tasks("ring_about_promise")
+    assert (call.urgent, call.due_at, call.about["from"]) == (True, clock.due_at, clock.warn_from.isoformat())
+    await house.until_instant(clock.warn_from + timedelta(minutes=1), step=timedelta(minutes=1))
+    await house.run(lambda s: tasks.done(s, house.office, call.id, house.staff, now=house.now))
+    await house.until_instant(clock.due_at + timedelta(minutes=5), step=timedelta(minutes=1))
+    clock = await get(house, case, "office_visit")
+    assert (clock.state, clock.warn_from <= clock.told_at < clock.due_at) == ("missed", True)
+    assert await house.tasks("ring_about_promise") == []
