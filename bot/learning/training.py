@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -354,7 +355,10 @@ def _write(vectoriser: Any, models: Sequence[Any], description: Mapping[str, Any
         names.append([] if block is None else list(block.get_feature_names_out()))
         idf.append(np.zeros(0) if block is None else block.idf_)
     out_path.parent.mkdir(parents=True, exist_ok=True)
-    partial = out_path.with_suffix(".partial.npz")
+    # Under names of this process's own, then moved into place: two that train at once do not write into each other's file,
+    # and whoever reads finds a whole one. The array file comes last: where it is, its description is.
+    partial = out_path.with_suffix(f".{os.getpid()}.partial.npz")
+    described = out_path.with_suffix(f".{os.getpid()}.partial.json")
     np.savez(  # not compressed: it is read at every start
         partial,
         weights=weights.astype(np.float32),
@@ -363,7 +367,8 @@ def _write(vectoriser: Any, models: Sequence[Any], description: Mapping[str, Any
         sizes=np.array([len(block) for block in names]),
         names=np.frombuffer("\n".join(name for block in names for name in block).encode(), dtype=np.uint8),
     )
-    out_path.with_suffix(".json").write_text(json.dumps(description) + "\n", encoding="utf-8")
+    described.write_text(json.dumps(description) + "\n", encoding="utf-8")
+    described.replace(out_path.with_suffix(".json"))
     partial.replace(out_path)
 
 
