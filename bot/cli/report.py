@@ -147,7 +147,7 @@ def _table(report: Report, file: Any) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Promise", overflow="fold")
     table.add_column("Target", no_wrap=True)
-    for column in ("Due", "Kept", "Told", "Silent", "Share"):
+    for column in ("Due", "Kept", "Told", "Silent", "Share", "Later"):
         table.add_column(column, justify="right", no_wrap=True)
     for each in performance.results:
         figures = (each.due, len(each.kept), len(each.told), len(each.silent))
@@ -156,6 +156,7 @@ def _table(report: Report, file: Any) -> None:
             report.figure(each.commitment),
             *(str(n) for n in figures),
             percent(each.share),
+            str(len(each.chosen) or ""),
         )
     screen.print(table)
     screen.print(

@@ -10,11 +10,11 @@ from sqlmodel import Session, select
 from bot import references
 from bot import settings as settings_module
 from bot.bootstrap import NLU_DATA
-from bot.desk import clock as clocks
+from bot.desk import why
 from bot.desk.office import Office
 from bot.sla import load_policy
 from bot.store import open_store, schema
-from bot.store.tables import Case, Clock
+from bot.store.tables import Case
 from bot.wallclock import SystemClock
 from bot.wording import Wording, load_responses
 
@@ -62,11 +62,4 @@ def _read(session: Session, office: Office, reference: str) -> list[dict[str, An
     case = session.exec(select(Case).where(Case.reference == reference)).first()
     if case is None:
         return None
-    return [_told(session, office, clock) for clock in clocks.of_case(session, case.id)]
-
-
-def _told(session: Session, office: Office, clock: Clock) -> dict[str, Any]:
-    proof = clocks.why(session, office, clock)
-    return proof.as_json() | {
-        "state": clock.state, "policy_version": clock.policy_version_id, "told_by": clock.told_by, "why": list(proof.why),
-    }  # fmt: skip
+    return [each.as_json() for each in why.of_case(session, office, case)]

@@ -14,7 +14,7 @@ from bot.console.emergencies import Handed, handed
 from bot.console.explanations import Explained, Explanations, in_words
 from bot.desk import clock as clocks
 from bot.desk import contact as contacts
-from bot.desk import reach
+from bot.desk import reach, why
 from bot.desk import task as tasks
 from bot.desk.brief import is_in_confidence
 from bot.desk.office import Office
@@ -24,7 +24,6 @@ from bot.store.tables import (
     Attachment,
     Case,
     Clock,
-    ClockState,
     Contact,
     Conversation,
     Event,
@@ -421,16 +420,15 @@ class Reader:
         )  # fmt: skip
 
     def _promise(self, session: Session, clock: Clock, *, now: datetime) -> Promise:
-        commitment = clocks.commitment_of(session, self._office, clock)
-        proof = clocks.why(session, self._office, clock)
-        elapsed = commitment.mode in {"hours", "minutes"}
+        reason = why.of_clock(session, self._office, clock)
+        elapsed = reason.rule.mode in {"hours", "minutes"}
         in_words_of_day = self._office.moment_in_words if elapsed else self._office.day_in_words
-        state = _promise_state(clock, now)
+        state = why.stands(clock, now)
         return Promise(
-            id=clock.id, title=commitment.title, commitment=clock.commitment, state=state,
+            id=clock.id, title=reason.rule.title, commitment=clock.commitment, state=state,
             stands=self._words.promise(state), tone=_TONES.get(state, ""), over=clock.state not in clocks.OPEN,
             due_at=clock.due_at, due=in_words_of_day(clock.due_at, now), met_at=clock.met_at, told_at=clock.told_at,
-            reason=clock.reason, clause=commitment.clause, unverified=commitment.unverified, why=proof.why,
+            reason=clock.reason, clause=reason.rule.clause, unverified=reason.rule.unverified, why=reason.proof.why,
         )  # fmt: skip
 
 
@@ -504,12 +502,6 @@ def _answer(task: Task) -> tuple[str, str] | None:
         clocks.ASKED: (f"update-{task.case_id}", "Give the update"),
         NAME_HANDLER: (f"handler-{task.case_id}", "Name them"),
     }.get(task.kind)
-
-
-def _promise_state(clock: Clock, now: datetime) -> str:
-    if clock.state == ClockState.MET:
-        return "met_late" if clock.met_at is not None and clock.met_at > clock.due_at else "met"
-    return "late" if clock.state == ClockState.RUNNING and now > clock.due_at else clock.state
 
 
 def _waiting() -> Any:

@@ -11,16 +11,18 @@ from sqlmodel import Session, col, select
 
 from bot.console.explanations import Explanations
 from bot.desk import case as cases
+from bot.desk import choice, milestone, update
 from bot.desk import clock as clocks
 from bot.desk import handover as handovers
-from bot.desk import milestone, update
 from bot.desk import task as tasks
 from bot.desk.case import ENDINGS
+from bot.desk.choice import Choice
 from bot.desk.conversation import NotAllowed
 from bot.desk.milestone import MADE_SAFE
 from bot.desk.office import Office
 from bot.desk.staff import SignedIn
 from bot.desk.update import Content, Draft
+from bot.desk.why import HOW
 from bot.sla import Commitment
 from bot.sla.calendar import at_local
 from bot.sla.commitment import PAUSES
@@ -62,6 +64,11 @@ class OnClock:
     resumes: bool
     later: str | None
     """How far it can be put off: `agreed`, or the day that the policy allows, in words."""
+    chooses: Sequence[tuple[str, str]]
+    """How the tenant can have told us that they want a later day than the one offered: id and words; nothing if the policy
+    leaves them no choice."""
+    offered_until: str
+    """The last day that could be offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,8 @@ def _on_clock(session: Session, office: Office, clock: Clock, me: Staff, *, now:
         pauses=[(each, PAUSES[each]) for each in sorted(rule.pauses)] if runs else [],
         resumes=clock.state == ClockState.PAUSED,
         later=_later(session, office, clock, rule, now=now) if runs and me.role in _MANAGERS else None,
+        chooses=list(HOW.items()) if now <= clock.due_at and choice.may_choose(session, office, clock) else [],
+        offered_until=office.local(clock.due_at).date().isoformat(),
     )
 
 
@@ -161,7 +170,8 @@ class Casework:
     def routes(self, inside: Guard) -> Sequence[web.AbstractRouteDef]:
         work: Mapping[str, Do] = {
             "update": self._update, "record": self._record, "handler": self._handler, "stage2": self._stage2,
-            "pause": self._pause, "resume": self._resume, "extend": self._extend, "close": self._close,
+            "pause": self._pause, "resume": self._resume, "extend": self._extend, "later-day": self._later_day,
+            "close": self._close,
         }  # fmt: skip
         return [web.post(f"/staff/cases/{{id}}/{verb}", inside(self._doing(do))) for verb, do in work.items()]
 
@@ -234,6 +244,14 @@ class Casework:
         clock = _clock(session, case, form)
         until = _day(form.get("until", ""))
         update.extend(session, self._office, clock.id, form.get("reason", ""), me, now=now, until=until)
+
+    def _later_day(self, session: Session, case: Case, form: Mapping[str, str], me: Staff, now: datetime) -> None:
+        """The tenant chose a later day than the one that was offered."""
+        offered, chosen = _day(form.get("offered", "")), _day(form.get("chosen", ""))
+        if offered is None or chosen is None:
+            raise NotAllowed("Give both days: the one that was offered, and the one that the tenant chose.")
+        made = Choice(offered, chosen, form.get("reason", ""), form.get("how", ""))
+        choice.choose_later(session, self._office, _clock(session, case, form), made, me, now=now)
 
     def _close(self, session: Session, case: Case, form: Mapping[str, str], me: Staff, now: datetime) -> None:
         """Close a case with the outcome that the tenant reads."""

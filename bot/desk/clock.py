@@ -543,30 +543,6 @@ def _later(office: Office, instant: datetime, by: timedelta) -> datetime:
 # --- asked about
 
 
-def why(session: Session, office: Office, clock: Clock) -> Explanation:
-    """The proof of a clock's date, under the policy and calendar that it was promised under, pauses and extension included."""
-    policy = policy_of(session, office, clock)
-    if clock.extends_id is not None:
-        first = session.get_one(Clock, clock.extends_id)
-        while first.extends_id is not None:
-            first = session.get_one(Clock, first.extends_id)
-        rule = policy.commitment(clock.commitment)
-        proof = policy.explain(clock.commitment, first.started_at, extended=not rule.extension_agreed)
-        told = f"The first date was {office.day_in_words(first.due_at, clock.started_at)}; it was extended: {first.reason}."
-        proof = replace(proof, why=(*proof.why, told))
-    else:
-        proof = policy.explain(clock.commitment, clock.started_at)
-    pauses = tuple(
-        f"Stood still from {each['from'][:16]} to {each.get('to', 'now')[:16]} (UTC): {each['reason']}."
-        for each in clock.pauses or ()
-    )
-    moved = (f"Due: {office.moment_in_words(clock.due_at, clock.started_at)}.",) if clock.due_at != proof.due else ()
-    return replace(
-        proof, due=clock.due_at, planned=clock.planned_at, warn_from=clock.warn_from or proof.warn_from,
-        why=(*proof.why, *pauses, *moved),
-    )  # fmt: skip
-
-
 def policy_of(session: Session, office: Office, clock: Clock) -> Policy:
     """The policy that a clock was promised under."""
     if clock.policy_version_id == office.policy.version:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlmodel import Session, col, select
 
 from bot.desk import clock as clocks
+from bot.desk import why
 from bot.desk.office import Office
 from bot.reports.page import templates
 from bot.store import figures, seals
@@ -87,7 +88,7 @@ def _proven(session: Session, office: Office, clock: Clock) -> dict[str, Any]:
         "id": clock.commitment, "title": rule.title, "clause": rule.clause, "state": clock.state,
         "version": clock.policy_version_id, "started": _moment(office, clock.started_at), "due": _moment(office, clock.due_at),
         "met": _moment(office, clock.met_at), "missed": _moment(office, clock.missed_at), "reason": clock.reason,
-        "told": [_moment(office, each) for each in sorted(told)], "why": clocks.why(session, office, clock).why,
+        "told": [_moment(office, each) for each in sorted(told)], "why": why.proof(session, office, clock).why,
     }  # fmt: skip
 
 

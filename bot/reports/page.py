@@ -76,7 +76,7 @@ def together(results: Sequence[Result]) -> Result:
     """All commitments of a group counted as one."""
     return Result(
         "", tuple(case for each in results for case in each.kept), tuple(case for each in results for case in each.told),
-        tuple(case for each in results for case in each.silent),
+        tuple(case for each in results for case in each.silent), tuple(case for each in results for case in each.chosen),
     )  # fmt: skip
 
 

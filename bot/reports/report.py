@@ -60,8 +60,11 @@ class Report:
         return {
             "id": result.commitment, "target": self.figure(result.commitment), "due": result.due,
             "kept": len(result.kept), "missed_and_told": len(result.told), "missed_in_silence": len(result.silent),
-            "share_kept": result.share,
-            "cases": {"kept": result.kept, "missed_and_told": result.told, "missed_in_silence": result.silent},
+            "share_kept": result.share, "kept_on_chosen_day": len(result.chosen),
+            "cases": {
+                "kept": result.kept, "missed_and_told": result.told, "missed_in_silence": result.silent,
+                "kept_on_chosen_day": result.chosen,
+            },
         }  # fmt: skip
 
 

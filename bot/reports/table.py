@@ -6,8 +6,8 @@ from typing import Final, TextIO
 from bot.reports.report import Report
 
 _COLUMNS: Final = (
-    "by", "value", "commitment", "target", "due", "kept", "missed_and_told", "missed_in_silence", "share_kept", "cases_kept",
-    "cases_missed_and_told", "cases_missed_in_silence",
+    "by", "value", "commitment", "target", "due", "kept", "missed_and_told", "missed_in_silence", "share_kept",
+    "kept_on_chosen_day", "cases_kept", "cases_missed_and_told", "cases_missed_in_silence", "cases_kept_on_chosen_day",
 )  # fmt: skip
 
 
@@ -22,7 +22,19 @@ def write_csv(report: Report, file: TextIO) -> None:
         for each in results:
             figures = [
                 each[key]
-                for key in ("id", "target", "due", "kept", "missed_and_told", "missed_in_silence", "share_kept")
+                for key in (
+                    "id",
+                    "target",
+                    "due",
+                    "kept",
+                    "missed_and_told",
+                    "missed_in_silence",
+                    "share_kept",
+                    "kept_on_chosen_day",
+                )
             ]
-            cases = [" ".join(each["cases"][key]) for key in ("kept", "missed_and_told", "missed_in_silence")]
+            cases = [
+                " ".join(each["cases"][key])
+                for key in ("kept", "missed_and_told", "missed_in_silence", "kept_on_chosen_day")
+            ]
             writer.writerow([name, value, *figures, *cases])

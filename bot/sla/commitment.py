@@ -160,6 +160,8 @@ class Commitment:
     extension_months: int | None = None
     extension_agreed: bool = False
     """May be extended to a date that is agreed and told, without a ceiling."""
+    tenant_chooses: bool = False
+    """The tenant may choose a later day than one that was offered in time; the clock then runs to the day they chose."""
     while_open: bool = False
     """Only promised to whoever comes while the office is open."""
     pauses: frozenset[str] = frozenset()

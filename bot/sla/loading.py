@@ -233,7 +233,9 @@ def _surveys(root: Table) -> Surveys | None:
     if span is None:
         return None
     if not (span[0] < span[1] and days["days_between"] > 0 and days["days_to_answer"] > 0 <= days["remind_after_days"]):
-        table.fault(None, "surveys: the hours must be from earlier to later, the days 1 or more (remind_after_days: or 0)")
+        table.fault(
+            None, "surveys: the hours must be from earlier to later, the days 1 or more (remind_after_days: or 0)"
+        )
     return Surveys(span, **days)
 
 
@@ -443,6 +445,7 @@ def _commitment(name: str, table: Table, sources: Mapping[str, Source]) -> Commi
         extension=extension,
         extension_months=table.integer_or_none("extension_months"),
         extension_agreed=agreed,
+        tenant_chooses=table.flag("tenant_chooses", default=False),
         while_open=table.flag("while_open", default=False),
         pauses=frozenset(table.strings("pauses", PAUSES.keys())),
         fallback=table.text_or_none("fallback"),
@@ -495,6 +498,8 @@ def _check_commitment(commitment: Commitment, table: Table, sources: Mapping[str
         table.fault("extension", f"{label}: extension and extension_months exclude each other")
     if commitment.extension_months is not None and commitment.mode != "month":
         table.fault("extension_months", f"{label}: only a clock in months can be extended by months")
+    if commitment.tenant_chooses and (commitment.mode in {"hours", "minutes"} or commitment.repeat):
+        table.fault("tenant_chooses", f"{label}: nobody chooses a later day for what is counted in hours, or repeats")
     letter = commitment.clause.split(":")[0].split(" ")[0]
     if commitment.clause and letter not in sources:
         table.fault("clause", f"{label}: clause {commitment.clause!r} does not begin with a letter of [sources]")

@@ -20,6 +20,7 @@ Row = TypeVar("Row")
 _ELAPSED: Final = frozenset({"hours", "minutes"})
 _WARNED_AT_MOST: Final = 2
 NO_NEED: Final = "none"
+_CHOSEN: Final = "kept_on_chosen_day"
 
 
 class Verdict(StrEnum):
@@ -51,6 +52,8 @@ class Promise:
     ended: datetime | None = None
     told: tuple[datetime, ...] = ()
     """When the tenant was told something about it."""
+    chosen: bool = False
+    """It runs to a later day that the tenant chose, in place of one that was offered in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def judge(promise: Promise, rule: Commitment, calendar: Calendar, now: datetime)
     if promise.met is not None and promise.met <= promise.due:
         return Verdict.KEPT
     over = promise.state == "ended" and promise.ended is not None and promise.ended <= promise.due
-    if promise.due > now or promise.state in {"extended", "paused"} or over:
+    if promise.due > now or promise.state in {"extended", "deferred", "paused"} or over:
         return Verdict.OPEN
     since = telling_counts_from(promise.deemed, promise.due, rule, calendar)
     told = any(since <= each < promise.due for each in promise.told)
@@ -110,6 +113,9 @@ class Result:
     """The references of the cases, one for each time."""
     told: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    """Kept on a later day that the tenant chose: counted here alone, neither for the share nor against it. One that was
+    missed on the chosen day is missed like any other."""
 
     @property
     def due(self) -> int:
@@ -195,13 +201,17 @@ def _split(
 
 
 def _results(judged: Iterable[tuple[Promise, Verdict]], order: Sequence[str]) -> tuple[Result, ...]:
-    found: dict[str, dict[Verdict, list[str]]] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for promise, verdict in judged:
         if verdict is not Verdict.OPEN:
-            found.setdefault(promise.commitment, {}).setdefault(verdict, []).append(promise.case)
+            kept_later = promise.chosen and verdict is Verdict.KEPT
+            found.setdefault(promise.commitment, {}).setdefault(_CHOSEN if kept_later else verdict, []).append(
+                promise.case
+            )
     known = [*(name for name in order if name in found), *sorted(found.keys() - set(order))]
     return tuple(
-        Result(name, *(tuple(sorted(found[name].get(verdict, ()))) for verdict in list(Verdict)[:3])) for name in known
+        Result(name, *(tuple(sorted(found[name].get(each, ()))) for each in (*list(Verdict)[:3], _CHOSEN)))
+        for name in known
     )
 
 
@@ -312,7 +322,7 @@ def _in_target(promises: Sequence[Promise], completed: Sequence[Handled]) -> Ind
     late = {
         each.case
         for each in promises
-        if each.commitment in _REPAIR_TARGETS and (each.met is None or each.met > each.due)
+        if each.commitment in _REPAIR_TARGETS and each.state != "deferred" and (each.met is None or each.met > each.due)
     }
     share = 100 * sum(each.case not in late for each in completed) / len(completed) if completed else None
     return Indicator(

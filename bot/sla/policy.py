@@ -408,6 +408,14 @@ class Policy:
             why=tuple(self._why(rule, received, deemed, counted.first_day, counted.skipped, counted.due, planned)),
         )
 
+    def put_off(self, proof: Explanation, until: datetime) -> Explanation:
+        """The same promise with another end: when to act to keep it, and when to warn, are worked out anew."""
+        rule = self.commitment(proof.commitment)
+        return replace(
+            proof, due=until, planned=self._planned(rule, proof.deemed_received, until),
+            warn_from=self._warn_from(rule, proof.deemed_received, until),
+        )  # fmt: skip
+
     def _planned(self, rule: Commitment, deemed: datetime, due: datetime) -> datetime:
         if rule.mode in {"hours", "minutes"}:
             return due

@@ -327,3 +327,47 @@ async def test_an_auditor_reads_the_case_and_changes_nothing(house: House, talk:
 
     assert auditor.status == 409
     assert (await case_of(house)).state == "open"
+
+
+# --- the tenant chose a later day
+
+
+async def test_a_later_day_that_the_tenant_chose_is_noted_and_they_are_told_both_days(
+    house: House, ama: Browser, talk: str
+):
+    case_id = await opened(house, talk, "service_request", "home_visit")
+    clock = await clock_of(house, case_id, "home_visit")
+    shown = await ama.get(f"/staff/conversations/{talk}")
+    assert "The tenant chose a later day" in shown
+    await ama.post(
+        f"/staff/cases/{case_id}/later-day", conversation=talk, clock=clock.id, offered="2026-11-26", chosen="2026-12-09",
+        how="message", reason="Away until the 8th",
+    )  # fmt: skip
+    assert ama.status == 200
+    later = await clock_of(house, case_id, "home_visit")
+    assert (later.extends_id, f"{later.due_at:%Y-%m-%d %H:%M}") == (clock.id, "2026-12-09 17:00")
+    assert "Put off: the tenant chose a later day" in ama.page
+    assert "The tenant chose Wednesday 9 December instead, in a message: Away until the 8th." in ama.page
+    assert "We had offered you Thursday 26 November." in await said_last(house, talk)
+
+
+async def test_a_later_day_without_an_offer_in_time_is_refused_and_what_was_typed_stays(
+    house: House, ama: Browser, talk: str
+):
+    case_id = await opened(house, talk, "service_request", "home_visit")
+    clock = await clock_of(house, case_id, "home_visit")
+    fields = {"offered": "2026-12-05", "chosen": "2026-12-09", "how": "phone", "reason": "Away then"}
+    await send(ama, talk, case_id, "later-day", clock=clock.id, **fields)
+    assert ama.status == 409
+    assert "The day that was offered has to lie between today and Tuesday 1 December" in ama.said()
+    assert 'value="Away then"' in ama.page
+    assert (await clock_of(house, case_id, "home_visit")).id == clock.id
+
+
+async def test_nobody_is_offered_to_put_off_what_the_policy_leaves_no_choice_about(
+    house: House, ama: Browser, talk: str
+):
+    case_id = await opened(house, talk, "complaint", "general")
+    page = await ama.get(f"/staff/conversations/{talk}")
+    clock = await clock_of(house, case_id, "complaint_decision")
+    assert f'id="chosen-{clock.id}"' not in page

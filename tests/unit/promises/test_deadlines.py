@@ -15,6 +15,7 @@ from bot.desk import milestone, reach, update
 from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed
 from bot.desk.update import Content
+from bot.desk.why import proof as proof_of
 from bot.messages import ChannelName, DeliveryState, Receipt
 from bot.sla import load_policy
 from bot.store import Store, conversations
@@ -276,7 +277,7 @@ class TestPausesAndLaterDates:
         after = await get(house, case, "housing_application")
         assert clock.due_at == at(1, 17)
         assert after.due_at == at(3, 17)
-        proof = await house.run(lambda s: clocks.why(s, house.office, s.get_one(Clock, clock.id)))
+        proof = await house.run(lambda s: proof_of(s, house.office, s.get_one(Clock, clock.id)))
         assert proof.due == at(3, 17)
         assert any("Page 3 is missing." in step for step in proof.why)
 
@@ -300,7 +301,7 @@ class TestPausesAndLaterDates:
         said = (await house.updates())[-1].text
         for words in ("A witness is away.", "Monday 7 December", "Friday 27 November"):
             assert words in said
-        proof = await house.run(lambda s: clocks.why(s, house.office, s.get_one(Clock, later.id)))
+        proof = await house.run(lambda s: proof_of(s, house.office, s.get_one(Clock, later.id)))
         assert proof.due == later.due_at
         assert any("A witness is away." in step for step in proof.why)
 
@@ -344,7 +345,7 @@ class TestPausesAndLaterDates:
             session.add(row)
 
         await house.run(rewrite)
-        proof = await house.run(lambda s: clocks.why(s, house.office, s.get_one(Clock, clock.id)))
+        proof = await house.run(lambda s: proof_of(s, house.office, s.get_one(Clock, clock.id)))
         assert (proof.policy, proof.version) == ("east_lothian", old.version)
         assert proof.due == old.explain("routine_repair", clock.started_at).due
 
