@@ -34,6 +34,9 @@ class Settings(BaseModel):
     database_url: str = Field(
         "sqlite:///data/doorstep.db", description="Where everything is kept: sqlite:///PATH or postgresql://…"
     )
+    files_dir: str = Field(
+        "data/files", description="The folder where photos and voice notes are kept; shared by all processes of one Doorstep."
+    )
     public_url: str | None = Field(
         None, description="The address providers and tenants reach Doorstep at, such as https://chat.example.org."
     )
@@ -72,6 +75,15 @@ class Settings(BaseModel):
     smtp_url: str | None = Field(
         None,
         description="The mail server for email to staff and the 24-hour line: smtp://USER:PASSWORD@HOST:587?from=ADDRESS",
+    )
+    api_per_minute: int = Field(
+        300, ge=1, le=100_000, description="How many requests a minute one API token may make, in each process."
+    )
+    webhook_days: int = Field(
+        3,
+        ge=1,
+        le=30,
+        description="After how many days of nothing but failure a webhook is disabled, and staff are told.",
     )
     dev: bool = Field(
         False, description="1 switches on the phone simulator and local stand-ins. Never on a public address."
