@@ -73,6 +73,8 @@ class Triage(Protocol):
 
     def assess(self, text: str, previous: str | None = None) -> Assessment: ...
 
+    def cannot_phone(self, text: str) -> bool: ...
+
     def language(self, code: str) -> Language | None: ...
 
 
@@ -256,6 +258,11 @@ class _Arrival:
                 urgent=True,
                 language=assessment.language,
             )
+        if not again and self.triage.cannot_phone(self.inbound.text):
+            desk.say_keys(
+                self.session, self.office, self.conversation, [Say("utter_advice_no_voice")], now=self.now,
+                kind="advice", urgent=True, language=assessment.language,
+            )  # fmt: skip
         if not contacts.may_receive(conversations.address_of(self.session, self.conversation.address_id)):
             self._look("ring_opted_out_in_danger", urgent=True)
         if assessment.urgency not in {Urgency.DANGER, Urgency.EMERGENCY}:

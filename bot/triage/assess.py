@@ -16,6 +16,8 @@ from bot.triage.signs import LEVELS
 
 _URGENCY: Final = {"danger": Urgency.DANGER, "emergency": Urgency.EMERGENCY, "advice": Urgency.NONE}
 _RANK: Final = {Urgency.DANGER: 3, Urgency.EMERGENCY: 2, Urgency.ROUTINE: 1, Urgency.NONE: 0}
+_CANNOT_PHONE: Final = "cannot_phone"
+"""The entry of `words` in `hazards.yml`."""
 _MOST_EVIDENCE: Final = 6
 _QUOTED: Final = 40
 
@@ -81,6 +83,10 @@ class Triage:
     def translations(self) -> Mapping[str, Mapping[str, Sequence[Mapping[str, str]]]]:
         """By language, the advice in it as responses in Rasa's shape."""
         return self._languages.responses()
+
+    def cannot_phone(self, text: str) -> bool:
+        """Whether someone says that they cannot speak or hear on the phone, or must not be heard."""
+        return _CANNOT_PHONE in self._english.concepts(text)
 
     def language(self, code: str) -> Language | None:
         """A language other than English that we have words of."""
@@ -183,7 +189,7 @@ def _load(nlu_data: Path) -> Triage:
             elif name != "version":
                 raise section.fault(f"unknown field {name!r}; known: concepts")
     languages = load_languages(nlu_data / "languages", hazards)
-    english.add_rules(fields, languages.ordinary_english)
+    english.add_rules(fields, languages.ordinary_english, also_wanted=[_CANNOT_PHONE])
     return Triage(hazards, english, languages, load_directory(nlu_data / "directory.yml"))
 
 

@@ -87,10 +87,14 @@ class Rulebook:
             for phrase, place in value.phrases():
                 self._phrases.append((self._words(phrase, place), number))
 
-    def add_rules(self, fields: Mapping[str, Value], ordinary: Sequence[str] = ()) -> None:
-        """The sections of a rule file, after every concept was added."""
+    def add_rules(
+        self, fields: Mapping[str, Value], ordinary: Sequence[str] = (), also_wanted: Sequence[str] = ()
+    ) -> None:
+        """The sections of a rule file, after every concept was added. `also_wanted`: concepts to be found though no sign
+        needs them."""
         if "words" in fields:
             self.add_concepts(fields["words"])
+            self._wanted.update(self._ids[name] for name in also_wanted if name in self._ids)
         if "numbers" in fields:
             self._add_numbers(fields["numbers"])
         if "harmless" in fields:

@@ -27,6 +27,9 @@ class BrokenTriage:
     def assess(self, text: str, previous: str | None = None) -> Assessment:
         raise RuntimeError("triage has a fault")
 
+    def cannot_phone(self, text: str) -> bool:
+        return False
+
     def language(self, code: str) -> Language | None:
         return None
 

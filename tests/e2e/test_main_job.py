@@ -97,6 +97,14 @@ async def test_gas_gets_the_number_before_anything_else(world: World) -> None:
     assert any(case.reference in each for each in answers)
 
 
+async def test_someone_who_cannot_speak_or_hear_gets_the_other_ways_to_999(world: World) -> None:
+    said = await world.text("strong smell of gas in here and im deaf")
+
+    assert "0800 111 999" in said[0]
+    [ways] = [each for each in said if "press 55" in each]
+    assert all(way in ways for way in ("Text 999", "18000", "999bsl.co.uk"))
+
+
 async def test_danger_in_the_middle_of_a_form_is_answered_at_once(world: World) -> None:
     await hold(world, *REPAIR[:2])
     answers = await world.text("actually the co alarm is going off and i feel sick")

@@ -67,6 +67,9 @@ class ScriptedTriage:
                 )  # fmt: skip
         return NO_DANGER
 
+    def cannot_phone(self, text):
+        return False
+
     def language(self, code):
         return None
 

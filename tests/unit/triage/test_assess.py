@@ -145,4 +145,31 @@ def test_a_language_is_told_without_danger(triage: Triage, text: str, language: 
 def test_translations_are_responses_that_english_completes(triage: Triage, nlu_data: Path) -> None:
     for code, responses in triage.translations().items():
         assert (nlu_data / "languages" / f"{code}.yml").is_file()
-        assert set(responses) == {f"utter_advice_{hazard}" for hazard in triage.hazards}
+        advice = {f"utter_advice_{hazard}" for hazard in triage.hazards}
+        assert advice < set(responses), code
+        assert set(responses) - advice == {
+            "utter_interpreter", "utter_interpreter_noted", "utter_ask_address", "utter_ask_contact_phone"
+        }, code  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["CO alarm sounding", "co alarm woke us up", "carbon monoxide alarm needs a new battery", "ha ha very funny"],
+)
+def test_english_that_other_languages_borrow_is_english(triage: Triage, text: str) -> None:
+    assert triage.assess(text).language == "en"
+
+
+@pytest.mark.parametrize(
+    ("text", "cannot"),
+    [
+        ("there's smoke and I'm deaf, I cant phone anyone", True),
+        ("he's in the next room he can hear me", True),
+        ("i canny speak, lost my voice, strong gas smell", True),
+        ("I use BSL and water is coming through the lights", True),
+        ("strong smell of gas, I will ring now", False),
+        ("there is smoke coming from the socket", False),
+    ],
+)
+def test_someone_who_cannot_phone_is_noticed(triage: Triage, text: str, cannot: bool) -> None:
+    assert triage.cannot_phone(text) is cannot
