@@ -23,6 +23,7 @@ from bot.desk import contact as contacts
 from bot.desk import conversation as desk
 from bot.desk import handover as handovers
 from bot.desk import interpreter, watch
+from bot.desk import survey as surveys
 from bot.desk import task as tasks
 from bot.desk.office import Office
 from bot.dialogue import active_form
@@ -43,7 +44,7 @@ from bot.messages import (
     Urgency,
 )  # fmt: skip
 from bot.store import Store, conversations
-from bot.store.tables import Attachment, Case, Conversation, InboundState, Message, Owner
+from bot.store.tables import Attachment, Case, Conversation, InboundState, Message, Owner, Survey
 from bot.triage import ENGLISH, Language
 from bot.wallclock import WallClock
 
@@ -189,6 +190,8 @@ class _Arrival:
             self._obey(self.inbound.keyword)
         elif (value := self._choice()) is not None and value.startswith(handovers.ANSWER_VALUE):
             self._answer(value)
+        elif not assessment.advice and (said := self._said_to_survey(value)) is not None:
+            self._rate(said)
         elif answered or self.conversation.owner != Owner.BOT:
             return
         elif self.inbound.content is Content.UNSUPPORTED:
@@ -343,6 +346,44 @@ class _Arrival:
             self._alarm("could_not_process", error)
             self._say([Say("utter_holding")])
 
+    def _said_to_survey(self, value: str | None) -> surveys.Said | None:
+        if self.inbound.content not in {Content.TEXT, Content.CHOICE}:
+            return None
+        pressed = self.inbound.choice if value is None else value
+        said = surveys.read(self.session, self.conversation, self.inbound.text, pressed, now=self.now)
+        if said is None:
+            surveys.comment_on(self.session, self.conversation, self.offered, self.inbound.text)
+        return said
+
+    def _rate(self, said: surveys.Said) -> None:
+        """The tenant says how a repair went, or, asked that, that they want to complain; whoever answers the conversation."""
+        before = _copy(self.conversation)
+        survey = self.session.get_one(Survey, said.survey_id)
+        self.greeted = True  # they answer us
+        if said.score is None:
+            if self.conversation.owner == Owner.BOT:
+                self._converse(
+                    None, words=self.office.wording.label("survey", surveys.COMPLAIN), choice="/make_complaint"
+                )
+            return
+        try:
+            with self.session.begin_nested():
+                says = surveys.rate(
+                    self.session, self.office, survey, said.score, by=self.conversation.channel, now=self.now,
+                    comment=said.rest, conversation=self.conversation,
+                )  # fmt: skip
+                if self.conversation.owner == Owner.BOT:
+                    keys = {"keys": [each.key for each in says], "surveys": [survey.id]}
+                    words = self.office.render(says, channel=self.conversation.channel, now=self.now)
+                    desk.say(self.session, self.office, self.conversation, words, now=self.now, detail=keys)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the tenant is answered and a person looks
+            _restore(self.conversation, before)
+            self._alarm("could_not_process", error)
+            self._say([Say("utter_holding")])
+        else:
+            if said.rest and self.conversation.owner == Owner.BOT:
+                self._converse(None, words=said.rest)
+
     def _alarm(self, kind: str, error: Exception) -> None:
         """Something of ours failed: say so in the log and put the conversation before a person."""
         where = {"conversation_id": self.conversation.id, "message_id": self.message.id}
@@ -369,10 +410,10 @@ class _Arrival:
         state = self.conversation.dialogue
         return active_form(state) == "emergency_form" and (state.get("slots") or {}).get("requested_slot") == "photo"
 
-    def _converse(self, emergency: Case | None, *, words: str | None = None) -> None:
+    def _converse(self, emergency: Case | None, *, words: str | None = None, choice: str | None = None) -> None:
         before, greeted = _copy(self.conversation), self.greeted
         try:
-            turn = self._turn(emergency, words)
+            turn = self._turn(emergency, words, choice)
             if all(isinstance(step, Say) for step in turn.steps):
                 self._carry_out(turn)  # words are made before anything is written, so there is nothing to take back
             else:
@@ -385,8 +426,8 @@ class _Arrival:
             self._say([Say("utter_holding")])
             self.message.state = InboundState.SET_ASIDE.value
 
-    def _turn(self, emergency: Case | None, words: str | None) -> Turn:
-        text, choice = words or self.inbound.text, self._choice()
+    def _turn(self, emergency: Case | None, words: str | None, choice: str | None) -> Turn:
+        text, choice = words or self.inbound.text, choice or self._choice()
         if active_form(self.conversation.dialogue) is None:
             self.conversation.matter_since = self.now
         turn = self.engine.turn(

@@ -141,6 +141,8 @@ def _tell(
     for case, clock in _open_clocks(session, contact.id):
         if clock.id in told or clock.state != "running" or clock.told_by is not None or clock.warn_from is None:
             continue
+        if clock.met_by in clocks.NEVER_TOLD:
+            continue
         at = clocks.schedule(session, office, clock, slow=slow, quiet=quiet).tell
         decent = clocks.decent(session, office, clock, now=now, quiet=quiet) <= now
         if decent and clock.warn_from <= now and at - now <= _SAME_DAY:

@@ -14,6 +14,7 @@ from bot import references
 from bot.desk import clock as clocks
 from bot.desk import handover as handovers
 from bot.desk import reach, watch
+from bot.desk import survey as surveys
 from bot.desk import task as tasks
 from bot.desk.clock import PROGRESS_UPDATE
 from bot.desk.conversation import NotAllowed, record, say_keys
@@ -140,6 +141,7 @@ def close(
         case.completed_at = case.completed_at or now
         clocks.meet(session, office, case, "completed", at=case.completed_at, actor=staff.id, now=now)
         clocks.start_event(session, office, case, "repair_completed", at=case.completed_at, now=now)
+        surveys.plan(session, office, case, at=case.completed_at, now=now)
     session.add(case)
     session.flush()
     by_words = _close_clocks(session, office, case, staff, done=as_ == "done", now=now)

@@ -10,6 +10,7 @@ from sqlmodel import Session, select
 
 from bot.desk import clock as clocks
 from bot.desk import reach
+from bot.desk import survey as surveys
 from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed, record
 from bot.desk.office import Office
@@ -46,6 +47,10 @@ def reached(
     met = clocks.meet(session, office, case, outcome, at=at, actor=staff.id, now=now) if outcome in OUTCOMES else []
     if outcome in _STARTS:
         clocks.start_event(session, office, case, _STARTS[outcome], at=at, now=now)
+    if outcome == "completed":
+        surveys.plan(session, office, case, at=at, now=now)
+    elif outcome == "survey_sent":
+        surveys.sent_by_hand(session, case, now=now)
     return met
 
 
