@@ -27,7 +27,7 @@ from bot.sla.calendar import END_OF_DAY, at_local
 from bot.sla.clocks import next_decent
 from bot.sla.policy import Surveys
 from bot.store import conversations
-from bot.store.tables import Address, Case, Contact, Conversation, Message, Owner, Staff, Survey, SurveyState
+from bot.store.tables import Address, Case, Clock, Contact, Conversation, Message, Owner, Staff, Survey, SurveyState
 
 VALUE: Final = "/survey:"
 """What the values of our choices begin with: then the survey's id and the score, or `complain`."""
@@ -158,6 +158,8 @@ def _ask(
         session, office, contact, case, says, kind=KIND, once=f"survey:{head.id}", now=now,
         about={"meets": meets, "surveys": [each.id for each, _ in wanted]}, due=_last_chance(session, wanted),
     )  # fmt: skip
+    # A page that nobody reads, or a provider that takes nothing: then somebody asks by telephone while it counts.
+    reach.note(session, office, [session.get_one(Clock, each) for each in meets], sent, now=now)
     day = office.policy.calendar.add_working_days(office.local(now).date(), max(rules.remind_after_days, 1))
     for each, its in wanted:
         each.state, each.by, each.sent_at = SurveyState.SENT.value, sent.by, now
