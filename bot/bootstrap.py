@@ -7,6 +7,7 @@ replaces the world by pointing them at local stand-ins.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.api import Api, Webhooks
 from bot.beat import Beat, Periodic
 from bot.channels import Channel, Receiver
 from bot.channels.line import ByCall, ByEmail, ByText, ByWebhook, Route
@@ -51,6 +53,7 @@ _PROMISES_EVERY: Final = 5.0
 _UNSEEN_EVERY: Final = 30.0
 _SURVEYS_EVERY: Final = 60.0
 _SEAL_EVERY: Final = 600.0
+_WEBHOOKS_EVERY: Final = 2.0
 
 
 @dataclass
@@ -68,6 +71,8 @@ class Doorstep:
     promises: Promises
     surveys: Surveys
     console: Console
+    api: Api
+    webhooks: Webhooks
     web_channel: WebChannel
     channels: dict[ChannelName, Channel]
     figures: CollectorRegistry
@@ -84,6 +89,7 @@ class Doorstep:
             for channel in _distinct(self.channels):
                 routes += channel.routes()
             routes += self.console.routes()
+            routes += self.api.routes()
             routes += self.more_routes
         app = application(routes, ready=self._ready, figures=self.figures)
         app.cleanup_ctx.append(lambda _app: self._run(work=work))
@@ -107,6 +113,7 @@ class Doorstep:
         await asyncio.gather(sending, *receiving, return_exceptions=True)
         await self.outbox.close()
         await self.handovers.close()
+        await self.webhooks.close()
         for channel in _distinct(self.channels):
             await channel.close()
         await self.console.close()
@@ -121,6 +128,7 @@ class Doorstep:
             Periodic("unseen", _UNSEEN_EVERY, self.promises.carry_on_unseen),
             Periodic("surveys", _SURVEYS_EVERY, self.surveys.sweep),
             Periodic("seal", _SEAL_EVERY, self.seal),
+            Periodic("webhooks", _WEBHOOKS_EVERY, self.webhooks.deliver),
         ]
 
     async def seal(self) -> int:
@@ -225,12 +233,14 @@ def assemble(
         banners=lambda: banners(policy),
     )  # fmt: skip
     changed.append(console.conversation_changed)
+    api = Api(store, office, wall_clock, per_minute=settings.api_per_minute)
+    webhooks = Webhooks(store, office, wall_clock, give_up_after=timedelta(days=settings.webhook_days))
     promises = Promises(store, office, wall_clock, nudge)
     surveys = Surveys(store, office, links, wall_clock, nudge)
     Gauge("doorstep_sends_in_flight", "Sends under way", registry=figures).set_function(lambda: outbox.in_flight)
     return Doorstep(
-        settings, wall_clock, store, office, triage, intake, outbox, handovers, promises, surveys, console, web_channel,
-        channels, figures, more_routes, on_call=on_call,
+        settings, wall_clock, store, office, triage, intake, outbox, handovers, promises, surveys, console, api,
+        webhooks, web_channel, channels, figures, more_routes, on_call=on_call,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Final
 _MODULES: Final = {
     "serve": "serve", "migrate": "serve", "check": "check", "train": "nlu", "understand": "nlu", "chat": "chat",
     "replay": "chat", "policy": "policy", "why": "why", "report": "report", "evidence": "report", "simulate": "simulate",
-    "staff": "staff",
+    "staff": "staff", "token": "outside", "webhook": "outside",
 }  # fmt: skip
 """Every command and the module of this package that holds it."""
 
