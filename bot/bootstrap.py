@@ -7,7 +7,7 @@ replaces the world by pointing them at local stand-ins.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.api import Api, Webhooks
+from bot.attachments import UPLOAD, Fetching, UploadPage
+from bot.attachments.upload import LINK_LASTS
 from bot.beat import Beat, Periodic
 from bot.channels import Channel, Receiver
 from bot.channels.line import ByCall, ByEmail, ByText, ByWebhook, Route
@@ -36,6 +38,7 @@ from bot.promises import Promises
 from bot.settings import Settings
 from bot.sla import Policy, load_policy
 from bot.store import Store, open_store, schema, seals
+from bot.store.files import Files
 from bot.store.tables import Message
 from bot.surveys import PURPOSE, SurveyPage, Surveys
 from bot.triage import Triage
@@ -68,6 +71,7 @@ class Doorstep:
     intake: Intake
     outbox: Outbox
     handovers: Handovers
+    fetching: Fetching
     promises: Promises
     surveys: Surveys
     console: Console
@@ -99,6 +103,7 @@ class Doorstep:
         """Start in order, stop in reverse: first no new messages, then let sends finish, then the database."""
         await self.outbox.recover()
         await self.handovers.recover()
+        await self.fetching.recover()
         sending = asyncio.create_task(self.outbox.run())
         stop = asyncio.Event()
         receiving = [
@@ -114,6 +119,7 @@ class Doorstep:
         await self.outbox.close()
         await self.handovers.close()
         await self.webhooks.close()
+        await self.fetching.close()
         for channel in _distinct(self.channels):
             await channel.close()
         await self.console.close()
@@ -124,6 +130,7 @@ class Doorstep:
         return [
             Periodic("outbox", _SWEEP_EVERY, self._sweep),
             Periodic("handover", _SWEEP_EVERY, self.handovers.climb),
+            Periodic("files", _SWEEP_EVERY, self.fetching.look),
             Periodic("promises", _PROMISES_EVERY, self.promises.sweep),
             Periodic("unseen", _UNSEEN_EVERY, self.promises.carry_on_unseen),
             Periodic("surveys", _SURVEYS_EVERY, self.surveys.sweep),
@@ -193,17 +200,22 @@ def assemble(
         for tell in changed:
             tell(conversation_id)
 
-    intake = Intake(store, office, knowledge.engine, triage, wall_clock, nudge)
-
+    files = Files(Path(settings.files_dir))
     links = Links(
         settings.secret_key.get_secret_value() if settings.secret_key else wall_clock.token(32), settings.public_url,
         wall_clock,
     )  # fmt: skip
+
+    def photo_link(case_id: str, now: datetime) -> str | None:
+        return links.address(UPLOAD, case_id, now + LINK_LASTS)
+
+    intake = Intake(store, office, knowledge.engine, triage, wall_clock, nudge, photo_link)
     on_call: dict[str, Route] = {}
     handovers = Handovers(store, office, on_call, _line(settings), links, wall_clock, nudge)
     pages = Pages(store, office, handovers, links, wall_clock)
     survey_page = SurveyPage(store, office, triage, wall_clock, intake.receive, pages.refusal)
-    links.serve({**pages.purposes, PURPOSE: survey_page.serve}, refusal=pages.refusal)
+    upload_page = UploadPage(store, office, files, wall_clock, intake.receive, pages.refusal)
+    links.serve({**pages.purposes, PURPOSE: survey_page.serve, UPLOAD: upload_page.serve}, refusal=pages.refusal)
     more_routes = [*links.routes(), *pages.routes()]
 
     async def receive(inbound: Inbound) -> int:
@@ -233,14 +245,15 @@ def assemble(
         banners=lambda: banners(policy),
     )  # fmt: skip
     changed.append(console.conversation_changed)
+    fetching = Fetching(store, office, channels, files, wall_clock, nudge)
     api = Api(store, office, wall_clock, per_minute=settings.api_per_minute)
     webhooks = Webhooks(store, office, wall_clock, give_up_after=timedelta(days=settings.webhook_days))
     promises = Promises(store, office, wall_clock, nudge)
     surveys = Surveys(store, office, links, wall_clock, nudge)
     Gauge("doorstep_sends_in_flight", "Sends under way", registry=figures).set_function(lambda: outbox.in_flight)
     return Doorstep(
-        settings, wall_clock, store, office, triage, intake, outbox, handovers, promises, surveys, console, api,
-        webhooks, web_channel, channels, figures, more_routes, on_call=on_call,
+        settings, wall_clock, store, office, triage, intake, outbox, handovers, fetching, promises, surveys, console,
+        api, webhooks, web_channel, channels, figures, more_routes, on_call=on_call,
     )  # fmt: skip
 
 

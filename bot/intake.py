@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 from sqlmodel import Session
 
 from bot import faults
+from bot.desk import attachment as attachments
 from bot.desk import case as cases
 from bot.desk import contact as contacts
 from bot.desk import conversation as desk
@@ -44,7 +45,7 @@ from bot.messages import (
     Urgency,
 )  # fmt: skip
 from bot.store import Store, conversations
-from bot.store.tables import Attachment, Case, Conversation, InboundState, Message, Owner, Survey
+from bot.store.tables import Case, Conversation, InboundState, Message, Owner, Survey
 from bot.triage import ENGLISH, Language
 from bot.wallclock import WallClock
 
@@ -89,13 +90,15 @@ class Arrived:
 
 
 class Intake:
-    """Receives messages. `nudge` is called after each commit, with the conversation's id: there may be something to send."""
+    """Receives messages. `nudge` is called after each commit, with the conversation's id: there may be something to send.
+    `photo_link` gives the address of the page that takes photos for a case; None where nobody outside can reach us."""
 
     def __init__(
         self, store: Store, office: Office, engine: Engine, triage: Triage, wall_clock: WallClock,
-        nudge: Callable[[str], None],
+        nudge: Callable[[str], None], photo_link: Callable[[str, datetime], str | None] = lambda _case_id, _now: None,
     ) -> None:  # fmt: skip
         self._store = store
+        self.photo_link = photo_link
         self.office = office
         self.engine = engine
         self.triage = triage
@@ -121,7 +124,11 @@ class Intake:
             assert known is not None, "the unique key says that it is stored"
             return Arrived(*known, again=True)
         if inbound.attachments:
-            conversations.add_attachments(session, [self._attachment(message, each) for each in inbound.attachments])
+            files = [
+                attachments.arriving(self.office, message, each.handle, each.media_type, each.size, now=now)
+                for each in inbound.attachments
+            ]
+            conversations.add_attachments(session, files)
         arrival = _Arrival(self, session, conversation, message, inbound, begun, now)
         arrival.take()
         conversations.finish_inbound(session, message)
@@ -134,14 +141,9 @@ class Intake:
         return conversations.new_message(
             id=self.office.id(), conversation_id=conversation.id, seq=conversation.seq, direction="in",
             channel=inbound.channel, address=inbound.address, author="tenant", author_name=inbound.name or "",
-            kind=inbound.content.value, text=inbound.text, provider_id=inbound.provider_id,
+            kind=inbound.content.value, text=inbound.text, provider_id=inbound.provider_id, case_id=inbound.case_id,
             detail=_detail(inbound), state=InboundState.PROCESSED.value, created_at=now,
         )  # fmt: skip
-
-    def _attachment(self, message: Message, each: Any) -> Attachment:
-        return Attachment(
-            id=self.office.id(), message_id=message.id, handle=each.handle, media_type=each.media_type, size=each.size
-        )
 
 
 def _detail(inbound: Inbound) -> dict[str, Any]:
@@ -172,6 +174,7 @@ class _Arrival:
         self.engine = intake.engine
         self.triage = intake.triage
         self.repairs = intake.repairs
+        self.photo_link = intake.photo_link
         self.session = session
         self.conversation = conversation
         self.message = message
@@ -474,6 +477,9 @@ class _Arrival:
             "last_case": last,
             "hazard": {"hazard": hazard["hazard"], "urgency": hazard["urgency"], "case": hazard["reference"]}
             if hazard and self._is_recent(hazard) else None,
+            # A person at risk is never asked for pictures.
+            "photo_link": self.photo_link(hazard["case"], self.now)
+            if hazard and self._is_recent(hazard) and not hazard["sensitive"] else None,
             "offered": [each["value"] for each in self.offered],
             "repairs": self.repairs,
         }  # fmt: skip

@@ -33,9 +33,13 @@ class Content(StrEnum):
     """Authentic, but of a kind we do not understand (a poll, a sticker): stored, set aside, answered politely."""
 
 
+UPLOADED: Final = "upload:"
+"""How the handle of a file begins that we have already; the rest is its digest (`bot.store.files`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file the provider holds for us. `handle` is what the channel's `fetch` needs to get it."""
+    """A file the provider holds for us. `handle` is what the channel's `fetch` needs to get it, or begins with `UPLOADED`."""
 
     handle: str
     media_type: str
@@ -60,6 +64,8 @@ class Inbound:
     edits: str | None = None
     """This message replaces an earlier one, which the provider calls so; not always by that one's `provider_id`."""
     keyword: "Keyword | None" = None
+    case_id: str | None = None
+    """The case that it is about, where that is known: it came by a link that was made for the case."""
 
 
 class Keyword(StrEnum):

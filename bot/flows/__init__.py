@@ -47,4 +47,5 @@ def actions(nlu_data: Path) -> list[Action]:
             found.append(Ask("action_ask_request_form_more", flow.ask_more))
         if isinstance(flow, Emergency):
             found.append(Ask("action_ask_emergency_form_make_safe", flow.ask_make_safe))
+            found.append(Ask("action_ask_emergency_form_photo", flow.ask_photo))
     return [*found, *replies()]

@@ -23,7 +23,7 @@ PERSON_AT_RISK: Final = frozenset({"self_harm", "domestic_abuse", "child_at_risk
 """Hazards of a person, not of a building: no address is asked for, and whether it is safe to write comes early."""
 
 TAKES_PHOTOS: Final = frozenset({"whatsapp", "telegram"})
-"""Channels on which a photo can be sent to us."""
+"""Channels on which a photo can be sent to us; on all others a link leads to a page that takes it (`facts["photo_link"]`)."""
 
 _FURTHER: Final[Mapping[str, tuple[str, ...]]] = {
     "gas_leak": ("who_is_home", "only_yours"),
@@ -71,7 +71,7 @@ class Emergency(Flow):
                 return ["make_safe", "safe_to_message"]
             return ["make_safe", "safe_to_message", *phone]
         # A photo is asked for last: whoever comes can do without it, and not without the rest.
-        photo = ["photo"] if heard.facts.get("channel") in TAKES_PHOTOS else []
+        photo = ["photo"] if heard.facts.get("channel") in TAKES_PHOTOS or heard.facts.get("photo_link") else []
         further = _FURTHER.get(str(_danger(heard).get("hazard")), ())
         return ["address", "make_safe", *further, *phone, "way_in", "contact_name", *photo]
 
@@ -79,6 +79,12 @@ class Emergency(Flow):
         """The question of this hazard, if it has one of its own."""
         key = f"utter_ask_make_safe_{_danger(heard).get('hazard')}"
         return Say(key if key in responses else "utter_ask_make_safe_any")
+
+    def ask_photo(self, heard: Heard, _responses: Mapping[str, Any]) -> Say:
+        """Here, or by link where this channel carries no pictures."""
+        if heard.facts.get("channel") in TAKES_PHOTOS:
+            return Say("utter_ask_photo")
+        return Say("utter_ask_photo_by_link", {"link": heard.facts.get("photo_link")})
 
     def _begin(self, heard: Heard) -> Found:
         return {**self._volunteered(heard), "danger": dict(heard.hazard) or None, "misses": 0}

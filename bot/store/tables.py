@@ -224,15 +224,42 @@ class Message(SQLModel, table=True):
     delivered_at: datetime | None = _instant()
 
 
+class AttachmentState(StrEnum):
+    """Where the bytes of a file are."""
+
+    WAITING = "waiting"
+    """With the provider: to be fetched at `due_at`."""
+    KEPT = "kept"
+    LOST = "lost"
+    """It could not be fetched, and will not be tried again."""
+    NO_FILE = "no_file"
+    """A place or a visiting card: the handle is all there is."""
+
+
 class Attachment(SQLModel, table=True):
-    """A file that came with a message. The bytes stay with the provider until a person asks for them."""
+    """A file that came with a message."""
 
     __tablename__ = "attachment"
+    __table_args__ = (
+        Index("ix_attachment_due", "due_at", sqlite_where=text("due_at IS NOT NULL"),
+              postgresql_where=text("due_at IS NOT NULL")),
+    )  # fmt: skip
     id: str = _id()
     message_id: str = Field(foreign_key="message.id", index=True)
     handle: str = _text()
     media_type: str
+    """What the sender says it is."""
     size: int | None = None
+    state: str = AttachmentState.WAITING.value
+    due_at: datetime | None = _instant()
+    """When to fetch it; while it is being fetched, when to look again."""
+    attempts: int = 0
+    error: str | None = None
+    digest: str | None = None
+    """The name of its bytes in `bot.store.files`."""
+    kind: str | None = None
+    """What it is, found by looking into it: a media type; None for what is not known or not yet there."""
+    kept_at: datetime | None = _instant()
 
 
 class Case(SQLModel, table=True):
@@ -594,6 +621,34 @@ class HandoverAttempt(SQLModel, table=True):
     provider_id: str | None = None
     error: str | None = None
     once: str | None = Field(default=None, unique=True)
+
+
+class TenantCall(SQLModel, table=True):
+    """One try to tell a tenant by telephone what to do in danger, because no message may go to them: written before it is made."""
+
+    __tablename__ = "tenant_call"
+    __table_args__ = (
+        Index("ix_tenant_call_due", "due_at", sqlite_where=text("due_at IS NOT NULL"),
+              postgresql_where=text("due_at IS NOT NULL")),
+    )  # fmt: skip
+    id: str = _id()
+    conversation_id: str = Field(foreign_key="conversation.id", index=True)
+    case_id: str | None = Field(default=None, foreign_key="case.id", index=True)
+    number: str
+    hazard: str
+    keys: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """The response keys of the advice."""
+    n: int = 1
+    """Which try it is, counted from 1."""
+    state: str = "waiting"
+    """`waiting`, `ringing`, `answered`, `heard`, `busy`, `no_answer`, `machine`, `failed`, `unknown` or `not_made`."""
+    at: datetime = _instant(nullable=False)
+    due_at: datetime | None = _instant()
+    """When to ring; while it rings, when to take it for lost."""
+    answered_at: datetime | None = _instant()
+    ended_at: datetime | None = _instant()
+    provider_id: str | None = None
+    error: str | None = None
 
 
 class FollowUp(SQLModel, table=True):

@@ -105,7 +105,8 @@ class Chat:
 
 def settings_for(folder: Path, base: str, twilio_url: str, telegram_url: str, **changes: Any) -> Settings:
     values: dict[str, Any] = {
-        "policy": "berwickshire", "database_url": f"sqlite:///{folder}/doorstep.db", "public_url": base,
+        "policy": "berwickshire", "database_url": f"sqlite:///{folder}/doorstep.db", "files_dir": f"{folder}/files",
+        "public_url": base,
         "secret_key": SecretStr("k" * 40), "twilio_account_sid": "AC" + "1" * 32,
         "twilio_auth_token": SecretStr("a token for tests"), "twilio_from": "+447700900000", "twilio_api_url": twilio_url,
         "telegram_token": SecretStr("4242:tests"), "telegram_secret": SecretStr("a-secret-for-tests"),

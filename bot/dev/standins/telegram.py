@@ -147,6 +147,19 @@ class TelegramStandIn:
         ]
         return await self.says(chat, {"photo": sizes} | ({"caption": caption} if caption else {}))
 
+    async def voice_in(self, chat: int, content: bytes) -> int | None:
+        """A person sends a voice note."""
+        name = f"voice-{len(self.files) + 1}"
+        self.files[name] = content
+        note = {
+            "file_id": name,
+            "file_unique_id": name,
+            "duration": 3,
+            "mime_type": "audio/ogg",
+            "file_size": len(content),
+        }
+        return await self.says(chat, {"voice": note})
+
     async def edit(self, chat: int, message_id: int, text: str) -> int | None:
         """A person changes what they wrote."""
         message = self._message(chat, message_id)

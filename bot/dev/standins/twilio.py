@@ -113,6 +113,8 @@ class TwilioStandIn:
         self.files: dict[str, tuple[bytes, str]] = {}
         """Files that phones have sent, with their types, by id."""
         self.faults = Faults()
+        self.media_faults = Faults()
+        """What befalls the next fetches of files."""
         self.watch: Callable[[TwilioMessage], None] = lambda message: None
         """Called with every message and whenever its status changes: a simulator redraws then."""
         self.server = Server(self.application())
@@ -142,6 +144,7 @@ class TwilioStandIn:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.faults.release()
+        self.media_faults.release()
         await self.server.close()
         if self._session is not None:
             await self._session.close()
@@ -343,6 +346,13 @@ class TwilioStandIn:
     async def _media(self, request: web.Request) -> web.Response:
         if refusal := self._turned_away(request):
             return refusal
+        fault = self.media_faults.take()
+        if fault is not None and fault.status is not None:
+            return _error({429: 20429}.get(fault.status, fault.status), status=fault.status, fault=fault)
+        if fault is not None:
+            if fault.held:
+                await self.media_faults.hold()
+            return drop_connection(request)
         if request.match_info["media"] not in self.files:
             return _error(20404)
         raise web.HTTPTemporaryRedirect(f"{self.server.url}/media/{request.match_info['media']}")
