@@ -242,7 +242,7 @@ def assemble(
     console = Console(
         store, office, wall_clock, nudge,
         secure_cookies=bool(settings.public_url and settings.public_url.startswith("https")),
-        banners=lambda: banners(policy),
+        banners=lambda: banners(policy), files=files,
     )  # fmt: skip
     changed.append(console.conversation_changed)
     fetching = Fetching(store, office, channels, files, wall_clock, nudge)
@@ -309,7 +309,8 @@ def _web_channel(
 ) -> WebChannel:
     async def history(session_id: str, after: int) -> Sequence[WebMessage]:
         messages = await outbox.transcript(ChannelName.WEB, session_id, after)
-        return [_as_shown(each) for each in messages]
+        sent = office.wording.label("upload", "sent")
+        return [_as_shown(each, sent) for each in messages]
 
     async def acknowledge(session_id: str, seq: int) -> None:
         await outbox.seen(ChannelName.WEB, session_id, seq)
@@ -328,10 +329,12 @@ def _web_channel(
     )  # fmt: skip
 
 
-def _as_shown(message: Message) -> WebMessage:
+def _as_shown(message: Message, sent: str) -> WebMessage:
+    """`sent` stands for photos that came by link: the page shows words."""
     return WebMessage(
         seq=message.seq, id=message.id if message.direction == "out" else (message.provider_id or "").rpartition(":")[2],
-        author=message.author, name=message.author_name, text=message.text,
+        author=message.author, name=message.author_name,
+        text=message.text or (sent if message.kind == "media" else ""),
         choices=tuple(Choice(each["label"], each["value"]) for each in message.choices), at=message.created_at,
         urgent=message.urgent,
     )  # fmt: skip

@@ -9,9 +9,11 @@ from typing import Any, Final
 from sqlalchemy import Select
 from sqlmodel import Session, col, func, select
 
+from bot.console.attachments import Shown, shown, to_look_at
 from bot.console.casework import NAME_HANDLER, Doable, doable
 from bot.console.emergencies import Handed, handed
 from bot.console.explanations import Explained, Explanations, in_words
+from bot.desk import attachment as attachments
 from bot.desk import clock as clocks
 from bot.desk import contact as contacts
 from bot.desk import reach, why
@@ -21,7 +23,6 @@ from bot.desk.office import Office
 from bot.messages import DeliveryState
 from bot.store import conversations
 from bot.store.tables import (
-    Attachment,
     Case,
     Clock,
     Contact,
@@ -107,6 +108,8 @@ class Todo:
     conversation_id: str
     answer: tuple[str, str] | None
     """Where on the page it is dealt with, and what that is called; None if it is ticked off."""
+    look: str | None
+    """The message that it is about: where on the page to look."""
     urgent: bool
     alarm: bool
     late: bool
@@ -135,7 +138,7 @@ class Turn:
     danger: str | None
     evidence: Sequence[str]
     set_aside: bool
-    attachments: Sequence[str]
+    attachments: Sequence[Shown]
     pressed: bool
     new_day: bool
 
@@ -315,7 +318,7 @@ class Reader:
             reason=self._words.task(conversation.needs_person) if conversation.needs_person else None,
             hazard=self._hazard(hazard["hazard"]) if hazard else None,
             hazard_at=datetime.fromisoformat(hazard["at"]) if hazard else None,
-            turns=self._turns(session, conversation_id),
+            turns=self._turns(session, conversation, me),
             matters=self._matters(session, conversation, contact, me, now=now),
             todos=self._todos(session, list(own), now=now),
             muted=not contacts.may_receive(conversations.address_of(session, conversation.address_id)),
@@ -328,27 +331,34 @@ class Reader:
         talks = _by_id(session, Conversation, (each.conversation_id for each in found))
         people = _by_id(session, Contact, (each.contact_id for each in talks.values()))
         names = _names(session, talks.values(), people)
-        return [self._todo(each, cases.get(each.case_id or ""), names[each.conversation_id], now=now) for each in found]
+        looks = to_look_at(session, found)
+        return [
+            self._todo(each, cases.get(each.case_id or ""), names[each.conversation_id], looks.get(each.id), now=now)
+            for each in found
+        ]
 
-    def _todo(self, task: Task, case: Case | None, name: str, *, now: datetime) -> Todo:
+    def _todo(self, task: Task, case: Case | None, name: str, look: str | None, *, now: datetime) -> Todo:
         words = self._words.task(task.kind)
         return Todo(
             id=task.id, kind=task.kind, title=words.title, todo=words.todo, detail=task.detail,
             in_confidence=task.kind == reach.AT_RISK or (case is not None and is_in_confidence(case)), who=name,
             reference=case.reference if case else None,
-            conversation_id=task.conversation_id, answer=_answer(task), urgent=task.urgent,
+            conversation_id=task.conversation_id, answer=_answer(task),
+            look=f"message-{look}" if look else None, urgent=task.urgent,
             alarm=task.urgent and task.kind in _ALARMS,
             late=now > task.due_at, due_at=task.due_at, created_at=task.created_at,
         )  # fmt: skip
 
     # --- messages
 
-    def _turns(self, session: Session, conversation_id: str) -> list[Turn]:
-        messages = conversations.transcript(session, conversation_id)
-        files: dict[str, list[str]] = {}
+    def _turns(self, session: Session, talk: Conversation, me: Staff) -> list[Turn]:
+        messages = conversations.transcript(session, talk.id)
         with_files = [each.id for each in messages if each.kind == "media"]
-        for each in session.exec(select(Attachment).where(col(Attachment.message_id).in_(with_files))):
-            files.setdefault(each.message_id, []).append(_file(each))
+        sensitive = bool(with_files) and attachments.is_sensitive(session, talk)
+        files = {
+            message_id: [shown(self._words, each, me, sensitive=sensitive) for each in rows]
+            for message_id, rows in attachments.of_messages(session, with_files).items()
+        }
         turns, day = [], None
         for message in messages:
             today = self._office.local(message.created_at).date()
@@ -356,7 +366,7 @@ class Reader:
             day = today
         return turns
 
-    def _turn(self, message: Message, files: Sequence[str], *, new_day: bool) -> Turn:
+    def _turn(self, message: Message, files: Sequence[Shown], *, new_day: bool) -> Turn:
         outbound = message.direction == "out"
         triage, heard = message.detail.get("triage"), message.detail.get("understood")
         arrived = outbound and clocks.is_evidence(message.channel, DeliveryState(message.state))
@@ -488,11 +498,6 @@ def _writer(conversation: Conversation) -> str:
 
 def _channel(name: str) -> str:
     return _CHANNELS.get(name, in_words(name))
-
-
-def _file(attachment: Attachment) -> str:
-    size = f", {attachment.size // 1024 or 1} kB" if attachment.size else ""
-    return f"{attachment.media_type}{size}"
 
 
 def _answer(task: Task) -> tuple[str, str] | None:

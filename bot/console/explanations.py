@@ -24,6 +24,7 @@ class Explanations:
     promises: Mapping[str, Explained] = field(default_factory=dict)
     outcomes: Mapping[str, Explained] = field(default_factory=dict)
     endings: Mapping[str, Explained] = field(default_factory=dict)
+    files: Mapping[str, Explained] = field(default_factory=dict)
 
     def task(self, kind: str) -> Explained:
         """A kind of task; one that has no words here is shown by its key."""
@@ -46,12 +47,16 @@ class Explanations:
         """How a case can end."""
         return (self.endings.get(ending) or Explained(in_words(ending))).title
 
+    def file(self, kind: str) -> str:
+        """A kind of file, or why there is none."""
+        return (self.files.get(kind) or Explained(in_words(kind))).title
+
 
 def load_explanations() -> Explanations:
     tables = tomllib.loads(FILE.read_text(encoding="utf-8"))
     return Explanations(*(
         {key: Explained(**words) for key, words in tables[section].items()}
-        for section in ("tasks", "deliveries", "promises", "outcomes", "endings")
+        for section in ("tasks", "deliveries", "promises", "outcomes", "endings", "files")
     ))  # fmt: skip
 
 

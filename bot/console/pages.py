@@ -12,6 +12,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlmodel import Session
 
+from bot.console.attachments import Attachments
 from bot.console.auth import Door
 from bot.console.board import READ_IN_CONFIDENCE, Board, Dossier, Holder, Reader, View, holder_id, read_lately
 from bot.console.casework import LONGEST_LINE, LONGEST_WORDS, Casework
@@ -29,6 +30,7 @@ from bot.desk.office import Office
 from bot.desk.staff import SignedIn
 from bot.store import Store, conversations
 from bot.store.conversations import Superseded
+from bot.store.files import Files
 from bot.store.tables import Conversation, Owner, Staff
 from bot.wallclock import WallClock
 from bot.wording.dates import time_in_words
@@ -45,11 +47,11 @@ Work = Callable[[Session, Staff, datetime], None]
 
 class Console:
     """The staff console. `nudge` is called with a conversation's id after each change; `banners` returns what every member of
-    staff must know, as plain sentences. `close` before the store."""
+    staff must know, as plain sentences; `files` are those that tenants sent. `close` before the store."""
 
     def __init__(
         self, store: Store, office: Office, wall_clock: WallClock, nudge: Callable[[str], None], *, secure_cookies: bool,
-        banners: Callable[[], Sequence[str]],
+        banners: Callable[[], Sequence[str]], files: Files,
     ) -> None:  # fmt: skip
         self._store = store
         self._office = office
@@ -61,6 +63,7 @@ class Console:
         self._emergencies = Emergencies(office, self._act)
         self._casework = Casework(office, self._act)
         self._policy = PolicyPage(office, wall_clock, explanations.outcome, self._page)
+        self._attachments = Attachments(store, office, files, wall_clock, self._page)
         self._reports = Reports(store, office, wall_clock, self._page)
         self._door = Door(store, office, wall_clock, self._page, secure_cookies=secure_cookies)
         self._live = Live(store, wall_clock.now, _still_signed_in)
@@ -94,6 +97,7 @@ class Console:
             *self._emergencies.routes(inside),
             *self._casework.routes(inside),
             *self._reports.routes(inside),
+            *self._attachments.routes(inside),
         ]
 
     def conversation_changed(self, _conversation_id: str) -> None:

@@ -54,7 +54,9 @@ function toEnd() {
 }
 
 if (scroll) {
-  toEnd();
+  const asked = location.hash && document.getElementById(location.hash.slice(1));
+  if (asked && scroll.contains(asked)) asked.scrollIntoView({ block: "center" });
+  else toEnd();
   more.addEventListener("click", () => { toEnd(); scroll.focus({ preventScroll: true }); });
   (moves() === scroll ? scroll : document).addEventListener("scroll", () => { if (atEnd()) more.hidden = true; }, { passive: true });
 }

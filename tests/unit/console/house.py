@@ -22,8 +22,11 @@ from bot.desk.office import Office
 from bot.intake import Arrived, Intake
 from bot.messages import (
     NO_DANGER,
+    UPLOADED,
     Assessment,
+    Attachment,
     ChannelName,
+    Content,
     Inbound,
     OpenCase,
     Say,
@@ -33,6 +36,7 @@ from bot.messages import (
 )  # fmt: skip
 from bot.sla import Policy, load_policy
 from bot.store import Store, conversations, open_store, schema
+from bot.store.files import Files
 from bot.store.tables import Case, Conversation, Event, Message, Staff, Task
 from bot.wallclock import HandClock
 from bot.web import application
@@ -84,6 +88,7 @@ class House:
     console: Console
     intake: Intake
     client: TestClient
+    files: Files
     nudged: list[str] = field(default_factory=list)
     banners: list[str] = field(default_factory=list)
     guests: list[TestClient] = field(default_factory=list)
@@ -111,6 +116,15 @@ class House:
         browser = Browser(client)
         await browser.get("/staff")
         return browser
+
+    async def tenant_sends(self, content: bytes, kind: str, address: str = "+447700900123", text: str = "") -> Arrived:
+        """A file that is here already, as the page for photos takes it."""
+        digest = await asyncio.to_thread(self.files.keep, content, self.clock.uuid().hex)
+        file = Attachment(UPLOADED + digest, kind, len(content))
+        provider_id = f"test:{self.clock.uuid().hex}"
+        return await self.intake.receive(
+            Inbound(ChannelName.SMS, address, provider_id, text, Content.MEDIA, attachments=(file,))
+        )
 
     async def tenant_says(self, text: str, address: str = "+447700900123", name: str | None = None) -> Arrived:
         provider_id = f"test:{self.clock.uuid().hex}"
@@ -219,7 +233,8 @@ async def open_house(folder: Path, database_url: str | None = None) -> AsyncIter
     office = Office(_policy(), _wording(), clock, {"gas": "0800 111 999"})
     nudged: list[str] = []
     banners: list[str] = []
-    console = Console(store, office, clock, nudged.append, secure_cookies=False, banners=lambda: banners)
+    files = Files(folder / "files")
+    console = Console(store, office, clock, nudged.append, secure_cookies=False, banners=lambda: banners, files=files)
 
     def nudge(conversation_id: str) -> None:
         nudged.append(conversation_id)
@@ -233,7 +248,7 @@ async def open_house(folder: Path, database_url: str | None = None) -> AsyncIter
     app = application(console.routes(), ready=ready, figures=CollectorRegistry())
     client = TestClient(TestServer(app))
     await client.start_server()
-    house = House(store, office, clock, console, intake, client, nudged, banners)
+    house = House(store, office, clock, console, intake, client, files, nudged, banners)
     try:
         yield house
     finally:
