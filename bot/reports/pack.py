@@ -14,6 +14,7 @@ from bot.desk import why
 from bot.desk.office import Office
 from bot.reports.page import templates
 from bot.store import figures, seals
+from bot.store.outside import ApiToken
 from bot.store.tables import Attachment, Case, Clock, Contact, Message, Staff, Task
 
 _OPEN: Final = '<script type="application/json" id="proof">'
@@ -36,6 +37,7 @@ def evidence_pack(session: Session, office: Office, reference: str, *, now: date
     subjects = [case.id, case.conversation_id, *rows]
     proof = seals.proof(session, subjects)
     names = {staff.id: staff.name for staff in session.exec(select(Staff))}
+    names |= {token.id: f"{token.name} (API)" for token in session.exec(select(ApiToken))}
     return templates().get_template("pack.html").render(
         case=case, contact=session.get_one(Contact, case.contact_id), policy=office.policy, made=_moment(office, now),
         messages=[_as_told(session, office, each) for each in messages],

@@ -123,7 +123,9 @@ class House:
     async def listen(self, url: str, *events: str, in_confidence: bool = False) -> Webhook:
         now = self.now
         return await self.run(
-            lambda s: hooks.add(s, self.office, url, events or NAMES, now=now, actor="test", in_confidence=in_confidence)
+            lambda s: hooks.add(
+                s, self.office, url, events or NAMES, now=now, actor="test", in_confidence=in_confidence
+            )
         )
 
     async def hook(self) -> Webhook:
