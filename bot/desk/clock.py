@@ -157,6 +157,7 @@ def standing(clock: Clock) -> Standing:
         manager_warned=clock.manager_warned_at is not None,
         told=(clock.told_by is not None and not told_early(clock)) or clock.met_by in NEVER_TOLD,
         on_its_way=clock.said_at,
+        with_a_person=clock.told_message_id is None,
         content=clock.content is not None and clock.told_by is None,
     )
 
@@ -259,7 +260,9 @@ def proven(
     meets = set(about.get("meets", ()))
     for clock in session.exec(select(Clock).where(col(Clock.id).in_(wanted))):
         if clock.told_at is None:
-            clock.told_at, clock.said_at = now, None
+            clock.told_at = now
+            if clock.state != ClockState.ANSWERED or clock.id in meets:  # else the answer itself is still on its way
+                clock.said_at = None
             session.add(clock)
             if told_early(clock):
                 look(session, office, clock, now=now)

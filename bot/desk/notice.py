@@ -42,7 +42,7 @@ def notify(
 
 
 def lease_due(
-    session: Session, reachable: Reachable, *, now: datetime, until: datetime, most: int = 20
+    session: Session, office: Office, reachable: Reachable, *, now: datetime, until: datetime, most: int = 20
 ) -> list[HandoverAttempt]:
     """What is due, to be sent now. What a sender that died had leased is sent again once `until` has passed."""
     due = session.exec(
@@ -61,6 +61,7 @@ def lease_due(
             leased.append(attempt)
         else:
             attempt.state, attempt.due_at, attempt.ended_at = "no_route", None, now
+            _elsewhere(session, office, reachable, attempt, below=True, now=now)
         session.add(attempt)
     return leased
 
@@ -68,7 +69,7 @@ def lease_due(
 def came_to(
     session: Session, office: Office, reachable: Reachable, attempt: HandoverAttempt, state: str, *, now: datetime
 ) -> None:
-    """What became of a message: after a failure the next route is tried."""
+    """What became of a message: after a failure the next route is tried, and then whoever comes after them."""
     attempt.due_at = None
     session.add(attempt)
     if state in {"sent", "delivered", "unknown", "taken"}:
@@ -81,6 +82,24 @@ def came_to(
             session, office, handover, attempt.purpose, attempt.says, now=now, route=after[0], rung=attempt.rung,
             once=f"instead:{attempt.id}",
         )  # fmt: skip
+    else:
+        _elsewhere(session, office, reachable, attempt, below=False, now=now)
+
+
+def _elsewhere(
+    session: Session, office: Office, reachable: Reachable, attempt: HandoverAttempt, *, below: bool, now: datetime
+) -> None:
+    """News that cannot be given to whoever it is for goes to the next above them who can be reached; `below`: else to the
+    next below. Codes and confirmations are for one person only."""
+    if attempt.purpose != "notice":
+        return
+    rungs = [*range(attempt.rung + 1, len(reachable)), *(range(attempt.rung - 1, -1, -1) if below else ())]
+    other = next((rung for rung in rungs if routes_for(reachable, rung)), None)
+    if other is not None:
+        handover = session.get_one(Handover, attempt.handover_id)
+        notify(
+            session, office, handover, attempt.purpose, attempt.says, now=now, rung=other, once=f"instead:{attempt.id}"
+        )
 
 
 def routes_for(reachable: Reachable, rung: int) -> Sequence[str]:

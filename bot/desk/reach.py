@@ -132,6 +132,10 @@ def carry_on(session: Session, office: Office, message: Message, *, now: datetim
     told = list(
         session.exec(select(Clock).where(col(Clock.id).in_([*about.get("clocks", ()), *about.get("meets", ())])))
     )
+    if told and all(
+        each.told_at is not None and (each.id not in about.get("meets", ()) or each.met_at) for each in told
+    ):
+        return True  # a person was quicker
     sent = send(
         session, office, contact, case, _said(message), kind=message.kind, about=about, once=f"again:{message.id}",
         now=now, due=min((each.due_at for each in told), default=now), tried=tried,
@@ -186,7 +190,7 @@ def hurry(session: Session, office: Office, contact: Contact, case: Case, clock:
             _said(message), by, about=about, due=min(each.due_at for each in told), now=now, urgent=False,
         )  # fmt: skip
         for each in told:
-            each.told_by, each.said_at = by, None
+            each.told_by, each.told_message_id, each.said_at = by, None, now
             session.add(each)
     session.add(clock)
     record(session, office, "promise_hurried", clock.id, actor="bot", now=now, case=case.id, by=clock.told_by)

@@ -159,7 +159,10 @@ def _ask(
         about={"meets": meets, "surveys": [each.id for each, _ in wanted]}, due=_last_chance(session, wanted),
     )  # fmt: skip
     # A page that nobody reads, or a provider that takes nothing: then somebody asks by telephone while it counts.
-    reach.note(session, office, [session.get_one(Clock, each) for each in meets], sent, now=now)
+    promised = [session.get_one(Clock, each) for each in meets]
+    for clock in promised:
+        clocks.answered(session, office, clock, now=now)
+    reach.note(session, office, promised, sent, now=now)
     day = office.policy.calendar.add_working_days(office.local(now).date(), max(rules.remind_after_days, 1))
     for each, its in wanted:
         each.state, each.by, each.sent_at = SurveyState.SENT.value, sent.by, now

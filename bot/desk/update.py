@@ -110,7 +110,11 @@ def give(session: Session, office: Office, clock_id: str, content: Content, staf
     case = session.get_one(Case, clock.case_id)
     if not content.what.strip() and not (content.reason or "").strip():
         raise NotAllowed("Say what has happened, or why it takes longer.")
-    if case.state != "open" or clock.state not in {ClockState.RUNNING, ClockState.MISSED}:
+    if (
+        case.state != "open"
+        or clock.state not in {ClockState.RUNNING, ClockState.MISSED}
+        or clock.met_by in clocks.NEVER_TOLD
+    ):
         raise NotAllowed("This promise has been kept or has ended, so there is nothing to tell about it.")
     kept = asdict(content) | {"by": staff.id, "at": now.isoformat()}
     kept["expected"] = content.expected.isoformat() if content.expected else None

@@ -154,7 +154,7 @@ class Handovers:
     def _lease(self, session: Session, now: datetime) -> tuple[int, list[_Sending], set[str]]:
         until = now + LEASE
         count, attempts = desk.lease_due(session, self._office, self.reachable, now=now, until=until)
-        notices = notice.lease_due(session, self.reachable, now=now, until=until)
+        notices = notice.lease_due(session, self._office, self.reachable, now=now, until=until)
         sending, touched = [], set()
         for attempt in (*attempts, *notices):
             handover = session.get_one(Handover, attempt.handover_id)

@@ -57,10 +57,12 @@ class Moments:
     """By when everything should be said: before the office closes for the last time before `due`."""
     due: datetime
 
-    def hurry(self, said: datetime) -> datetime:
-        """When a person is asked to say what was written at `said` and has not got through."""
+    def hurry(self, said: datetime, *, with_a_person: bool) -> datetime:
+        """When a person is asked to say what was written at `said` and has not got through; or, if one was asked at `said`,
+        when it becomes urgent."""
         half = self.tell + max(self.end - self.tell, timedelta()) / 2
-        return max(half, said + min(TIME_TO_ARRIVE, (self.due - said) / 2))
+        left = (self.end if said < self.end else self.due) - said
+        return max(half, said + (left / 2 if with_a_person else min(TIME_TO_ARRIVE, left / 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Standing:
     told: bool = False
     on_its_way: datetime | None = None
     """When what the tenant is to know was written, if it has not got through yet and nobody has been asked to hurry."""
+    with_a_person: bool = False
+    """That is a call or a letter, and no message."""
     content: bool = False
     """Staff have given what is to be said."""
 
@@ -134,7 +138,8 @@ def decide(at: Moments, standing: Standing, now: datetime, *, decent: datetime) 
             later.append(moment)
 
     if standing.on_its_way is not None and now < at.due:
-        at_its_time(at.hurry(standing.on_its_way), Act.HURRY, done=False)
+        hurry = at.hurry(standing.on_its_way, with_a_person=standing.with_a_person)
+        at_its_time(hurry, Act.HURRY, done=False)
     if standing.answered:
         at_its_time(at.due, Act.MISS, done=standing.missed)
         return Call(tuple(acts), min(later, default=None))

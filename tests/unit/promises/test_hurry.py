@@ -7,12 +7,18 @@ from sqlmodel import Session
 
 from bot.channels import TemporaryFailure
 from bot.desk import case as cases
+from bot.desk import handover as handovers
+from bot.desk import milestone, notice, update
 from bot.desk import task as tasks
+from bot.desk.conversation import NotAllowed
+from bot.desk.update import Content
+from bot.links import Links
 from bot.messages import ChannelName
 from bot.reports.report import verdicts
 from bot.sla.performance import Verdict
 from bot.store import Store
 from bot.store.tables import Case, Clock, Task
+from bot.surveys import Surveys
 from tests.unit.promises.house import House
 
 MINUTE = timedelta(minutes=1)
@@ -86,7 +92,7 @@ async def test_a_call_that_nobody_makes_becomes_urgent_and_the_managers_before_i
         await ring_about(house, *await house.tasks("ring_about_promise"))
         await house.until_instant(house.now + timedelta(hours=1))
     calls = await house.tasks("ring_about_promise")
-    assert [(each.urgent, each.role) for each in calls] == [(False, None)]
+    assert [(each.urgent, each.role == "manager") for each in calls] == [(False, False)]
     await house.until_instant(clock.planned_at - timedelta(hours=1))
     assert [(each.urgent, each.role) for each in await house.tasks("ring_about_promise")] == [(True, "manager")]
 
@@ -124,3 +130,62 @@ async def test_an_answer_that_is_not_read_is_rung_about_before_it_is_late(house:
     await house.until_instant(clock.due_at - 7 * MINUTE, step=MINUTE)
     (call,) = await house.tasks("ring_about_promise")
     assert "Yes, you may keep a dog." in call.detail
+
+
+async def test_a_call_that_was_asked_for_late_becomes_the_managers_as_well(house: House) -> None:
+    case = await house.open("enquiry", "general")
+    clock = await get(house, case, "full_reply")
+    await house.until_instant(clock.due_at - timedelta(hours=5), step=timedelta(hours=1))
+    house.lines[ChannelName.SMS].fails = TemporaryFailure  # from now on its provider is out of order
+    await house.until_instant(clock.due_at - timedelta(minutes=20), step=timedelta(minutes=10))
+    (call,) = [each for each in await house.tasks("ring_about_promise") if clock.id in each.about["clocks"]]
+    assert (call.urgent, call.role) == (True, "manager")
+
+
+async def test_news_for_a_manager_who_cannot_be_reached_goes_to_whoever_can(house: House) -> None:
+    case = await house.open("repair", "no_power")
+    only_the_line = [["text"], [], [], []]
+
+    def lease(session: Session) -> list[tuple[int, str]]:
+        until = house.now + MINUTE
+        leased = notice.lease_due(session, house.office, only_the_line, now=house.now, until=until)
+        return [(each.rung, each.route) for each in leased]
+
+    def warn(session: Session) -> None:
+        handover = handovers.of_case(session, case.id)
+        assert handover is not None
+        handovers.take(session, house.office, handover.id, by="24-hour line", how="text", now=house.now, rung=0)
+        notice.notify(session, house.office, handover, "notice", "notice_nobody_came", now=house.now, rung=1)
+
+    await house.run(warn)
+    assert await house.run(lease) == []
+    assert await house.run(lease) == [(0, "text")]
+
+
+async def test_a_survey_on_a_page_that_nobody_reads_is_rung_about_in_time(store: Store) -> None:
+    house = House(store, "east_lothian")
+    case = await house.open(channel="web", address="session-1")
+    await house.prefer(case, phone="+447700900123")
+
+    def finish(session: Session) -> None:
+        mine = session.get_one(Case, case.id)
+        milestone.reached(session, house.office, mine, "completed", house.staff, now=house.now)
+
+    await house.run(finish)
+    promised = await get(house, case, "repair_survey")
+    await house.until_instant(promised.warn_from, step=MINUTE * 20)
+
+    def apologise(session: Session) -> None:
+        update.give(session, house.office, promised.id, Content("We will ask you."), house.staff, now=house.now)
+
+    with pytest.raises(NotAllowed):  # there is nothing to tell about it: it is kept by asking
+        await house.run(apologise)
+    links = Links("k" * 40, "https://doorstep.example.org", house.clock)
+    surveys = Surveys(store, house.office, links, house.clock, house.outbox.nudge)
+    while not any(promised.id in each.about.get("meets", ()) for each in await house.tasks("ring_about_promise")):
+        assert house.now < promised.due_at
+        await surveys.sweep()
+        await house.until_instant(house.now + MINUTE * 10)
+    await ring_about(house, *await house.tasks("ring_about_promise"))
+    kept = await get(house, case, "repair_survey")
+    assert (kept.state, kept.met_at <= kept.due_at) == ("met", True)
