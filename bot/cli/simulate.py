@@ -47,13 +47,13 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run it. 0 if nothing was missed in silence, 1 if something was."""
+    """Run it. 0 if nothing was missed in silence or left behind, 1 if something was."""
     name = args.policy or configured_policy(os.environ, Path(".env"))
     load_policy(name)  # a faulty file is refused before anything is loaded
     plan = Plan(name, args.days, args.contacts, args.seed, args.first)
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(),
-        TimeRemainingColumn(), console=Console(file=sys.stderr), disable=not sys.stderr.isatty(),
+        TimeRemainingColumn(), console=Console(file=sys.stderr), disable=args.json or not sys.stderr.isatty(),
     ) as bar:  # fmt: skip
         task = bar.add_task(f"{args.days} days, {args.contacts} tenants", total=1.0)
         outcome = simulate(plan, jobs=args.jobs, progress=lambda done: bar.update(task, completed=done))
@@ -65,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
         print(
             f"missed in silence: {promise.commitment} of {promise.case}, due {promise.due.isoformat()}", file=sys.stderr
         )
-    return 1 if outcome.silent else 0
+    for what in outcome.left_behind:
+        print(f"left behind: {what}", file=sys.stderr)
+    return 1 if outcome.silent or outcome.left_behind else 0
 
 
 def _show(outcome: Outcome) -> None:

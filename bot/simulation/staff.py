@@ -2,12 +2,14 @@
 emergencies at any hour. They act through the desk, as the console and the pages for people on call do.
 
 A call or a letter that stands for a message is done before it is due wherever there is time for it (in opening hours; at any
-hour if it is urgent): somebody sees to what is on the list. Where the product asks too late, it is done late and counts so.
+hour if it is urgent), but one in twelve is forgotten until it becomes urgent. Where the product asks too late, it is done late
+and counts so. Emergencies are taken in the console in opening hours, and else by whoever is on call (`oncall`).
 """
 
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from sqlmodel import Session, select
@@ -23,10 +25,12 @@ from bot.desk import staff as accounts
 from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed
 from bot.simulation.chance import Chance
+from bot.simulation.providers import Faults
 from bot.store import conversations
 from bot.store.tables import Case, Clock, ClockState, HandoverState, Owner, Staff, Task
 
 FORGETS: Final = 0.06
+FORGETS_CALLS: Final = 0.08
 GIVES_UPDATES: Final = 0.65
 _RESOLVE: Final = frozenset({
     "attended", "completed", "full_reply", "full_reply_or_delay_notice", "call_made", "visited", "supplied", "processed",
@@ -59,13 +63,15 @@ class Office:
     """Everybody who works there. `notice` is called whenever something may have changed."""
 
     def __init__(
-        self, doorstep: Callable[[], Doorstep], glance: sqlite3.Connection, chance: Chance, later: Later
+        self, doorstep: Callable[[], Doorstep], glance: sqlite3.Connection, chance: Chance, faults: Faults, later: Later
     ) -> None:
         self._doorstep = doorstep
         self._glance = glance
         self._chance = chance
+        self._faults = faults
         self._later = later
-        self._newest_case = self._newest_task = ""
+        self._seen = {"case": 0, "task": 0}
+        self._forgotten: set[str] = set()
         self._staff: list[Staff] = []
         self._managers: list[Staff] = []
 
@@ -89,22 +95,33 @@ class Office:
             self._plan(case)
         for task in self._new_tasks():
             self._take_on(task)
+        for task in self._reminded():
+            self._at(self._now() + self._chance.minutes(6, 0.3), partial(self._done, task))
 
-    def _is_new(self, table: str, newest: str) -> bool:
-        return self._glance.execute(f'SELECT 1 FROM "{table}" WHERE id > ? LIMIT 1', (newest,)).fetchone() is not None
+    def _new(self, table: str) -> list[str]:
+        """The ids of the rows that are new, in the order in which they were written."""
+        rows = self._glance.execute(f'SELECT rowid, id FROM "{table}" WHERE rowid > ?', (self._seen[table],)).fetchall()
+        if rows:
+            self._seen[table] = max(place for place, _ in rows)
+        return [row_id for _, row_id in sorted(rows)]
 
     def _new_cases(self) -> list[Case]:
-        if not self._is_new("case", self._newest_case):
-            return []
-        found = self._run(lambda s: list(s.exec(select(Case).where(Case.id > self._newest_case).order_by(Case.id))))
-        self._newest_case = found[-1].id if found else self._newest_case
-        return found
+        return [self._run(lambda session, new=new: session.get_one(Case, new)) for new in self._new("case")]  # type: ignore[misc]
 
     def _new_tasks(self) -> list[Task]:
-        if not self._is_new("task", self._newest_task):
+        found = [self._run(lambda session, new=new: session.get_one(Task, new)) for new in self._new("task")]  # type: ignore[misc]
+        return [each for each in found if each.done_at is None]
+
+    def _reminded(self) -> list[Task]:
+        """The calls that were forgotten and have become urgent."""
+        if not self._forgotten:
             return []
-        found = self._run(lambda s: list(s.exec(select(Task).where(Task.id > self._newest_task).order_by(Task.id))))
-        self._newest_task = found[-1].id if found else self._newest_task
+        marks = ",".join("?" * len(self._forgotten))
+        rows = self._glance.execute(
+            f"SELECT id FROM task WHERE id IN ({marks}) AND (urgent OR done_at IS NOT NULL)", sorted(self._forgotten)
+        ).fetchall()
+        self._forgotten.difference_update(row[0] for row in rows)
+        found = [self._run(lambda session, row=row: session.get_one(Task, row[0])) for row in rows]  # type: ignore[misc]
         return [each for each in found if each.done_at is None]
 
     # --- cases
@@ -117,6 +134,7 @@ class Office:
         deemed, due = (first.deemed_at, first.due_at) if first else (case.deemed_at, case.deemed_at + timedelta(days=7))
         share = self._chance.about(0.45, 0.5)
         if self._chance.happens(FORGETS):
+            self._faults.note("cases_forgotten")
             share = self._chance.uniform(1.05, 2.5)
         at = deemed + (due - deemed) * share
         always = case.priority == "emergency" or (first is not None and first.met_by == "seen")
@@ -165,9 +183,6 @@ class Office:
             last = max(last, self._in_hours(self._now() + timedelta(days=self._chance.about(days)))) if days else last
             self._at(last, lambda what=outcome: self._reach(case.id, what))  # type: ignore[misc]
         self._at(self._in_hours(last + self._chance.minutes(120)), lambda: self._close(case.id))
-        if "repair_survey" in self._office.policy.commitments:
-            # Surveys go out every morning to all on a list, so none is forgotten.
-            self._at(self._in_hours(last + timedelta(hours=18)), lambda: self._reach(case.id, "survey_sent"))
 
     def _second_stage(self, case_id: str) -> None:
         case = self._run(lambda session: session.get_one(Case, case_id))
@@ -188,7 +203,7 @@ class Office:
 
         def work(session: Session, now: datetime) -> None:
             case = session.get_one(Case, case_id)
-            if case.state == "open" or outcome == "survey_sent":
+            if case.state == "open":
                 milestone.reached(session, self._office, case, outcome, officer, now=now)
 
         self._try(work)
@@ -267,8 +282,12 @@ class Office:
 
     def _take_on(self, task: Task) -> None:
         if task.kind in _ALARMS:
-            wait = self._chance.minutes(4) if not self._chance.happens(0.05) else self._chance.minutes(25)
-            self._at(self._now() + wait, lambda: self._take_emergency(task))
+            # While the office is closed nobody sees it: whoever is on call is rung.
+            wait = self._chance.minutes(4) if not self._chance.happens(0.08) else self._chance.minutes(25)
+            self._at(self._in_hours(self._now() + wait), lambda: self._take_emergency(task))
+        elif task.kind in _CALLS and not task.urgent and self._chance.happens(FORGETS_CALLS):
+            self._faults.note("calls_forgotten")
+            self._forgotten.add(task.id)
         elif task.kind in _CALLS:
             self._at(self._when_rung(task), lambda: self._done(task))
         elif task.kind == clock.ASKED:
@@ -293,6 +312,9 @@ class Office:
     def _when_rung(self, task: Task) -> datetime:
         """Soon; where that would be too late, as soon as it can be done before it is due."""
         now = self._now()
+        if (begins := (task.about or {}).get("from")) is not None:
+            first = datetime.fromisoformat(begins)
+            return first + (task.due_at - first) * self._chance.uniform(0.1, 0.8)
         if task.urgent:
             return now + self._chance.minutes(6, 0.3)
         soon = self._in_hours(now + self._chance.minutes(45))
@@ -308,13 +330,7 @@ class Office:
             if handover is None or handover.state != HandoverState.WAITING:
                 tasks.done(session, self._office, task.id, officer, now=now)
                 return
-            if self._office.policy.calendar.is_open(now):
-                handovers.take(
-                    session, self._office, handover.id, by=officer.name, how="console", now=now, staff=officer
-                )
-            else:
-                line = self._office.policy.ladder[0].name
-                handovers.take(session, self._office, handover.id, by=line, how="call", now=now, rung=0)
+            handovers.take(session, self._office, handover.id, by=officer.name, how="console", now=now, staff=officer)
             tasks.done(session, self._office, task.id, officer, now=now)
 
         self._try(work)

@@ -90,6 +90,26 @@ def people(count: int, habits: Habits, chance: Chance) -> list[Tenant]:
     return found
 
 
+def days_of(first: date, days: int) -> list[date]:
+    return [first + timedelta(days=offset) for offset in range(days)]
+
+
+def is_christmas(day: date) -> bool:
+    """The fortnight in which offices are mostly closed."""
+    return (day.month, day.day) >= (12, 20) or (day.month, day.day) <= (1, 3)
+
+
+def opting_out(tenant: Tenant, first: datetime, days: int, chance: Chance) -> list[tuple[datetime, str]]:
+    """When a tenant, one in forty a year, tells us to stop writing to them, and half of them to go on some weeks later."""
+    if tenant.channel is ChannelName.WEB or not chance.happens(0.025 * days / 365):
+        return []
+    at = first + timedelta(days=chance.uniform(0, days))
+    said = [(at, "STOP")]
+    if chance.happens(0.5):
+        said.append((at + timedelta(days=chance.about(20)), "START"))
+    return said
+
+
 def storms(first: date, days: int, chance: Chance) -> frozenset[date]:
     """Two days of storm every few weeks from October to March."""
     found: set[date] = set()
@@ -107,7 +127,7 @@ def matters(
     usual = count * MATTERS_A_YEAR / 365 / (sum(habits.days) / 7) / (sum(habits.months) / 12)
     for offset in range(days):
         day = first + timedelta(days=offset)
-        christmas = (day.month, day.day) >= (12, 20) or (day.month, day.day) <= (1, 3)
+        christmas = is_christmas(day)
         busy = usual * habits.days[day.weekday()] * habits.months[day.month - 1]
         busy *= 2.2 if day in stormy else 1.0
         busy *= 0.8 if christmas else 1.0
@@ -186,6 +206,10 @@ class Talker:
         tenant.answering = True
         wait = self._chance.minutes(0.8) if self._chance.happens(0.9) else self._chance.minutes(40)
         self._later(self._now() + wait, lambda: self._answer(tenant))
+
+    def write(self, tenant: Tenant, words: str) -> object:
+        """Say something out of the blue."""
+        return self._write(tenant, words)
 
     def _answer(self, tenant: Tenant) -> object:
         tenant.answering = False

@@ -1,7 +1,8 @@
 """The run: an event queue that jumps the clock from one thing to the next, whoever it happens to.
 
 What is due for the product is asked of its rows, so it is called when its beat would find something to do, and never
-otherwise. Restarts are kills: whatever was in flight is gone, and a new program is put together on the same database.
+otherwise. Restarts are kills, in the middle of what it does: sending, alerting, sweeping, or taking a message in. What was in
+flight is gone, and a new program is put together on the same database.
 
 Tenants are run in blocks (`Plan.together`), each with a database of its own and the same weather, breakdowns and kills, so that
 several cores can share the work. The blocks do not depend on how many cores there are, so neither does the outcome.
@@ -35,13 +36,25 @@ from bot.messages import ChannelName, Inbound, Outbound, Receipt
 from bot.reports.report import verdicts
 from bot.settings import Settings
 from bot.simulation.chance import Chance
+from bot.simulation.oncall import NUMBER, OnCall
 from bot.simulation.providers import Faults, Provider, lose, outages
 from bot.simulation.staff import Office
-from bot.simulation.tenants import Talker, beginning, load_habits, matters, people, storms
+from bot.simulation.tally import left_behind, tally
+from bot.simulation.tenants import (
+    Talker,
+    beginning,
+    days_of,
+    is_christmas,
+    load_habits,
+    matters,
+    opting_out,
+    people,
+    storms,
+)
 from bot.sla import load_policy
 from bot.sla.performance import Promise, Verdict
 from bot.store import schema, seals, tables
-from bot.store.alone import AloneStore
+from bot.store.alone import AloneStore, Killed
 from bot.store.tables import UNSEEN
 from bot.wallclock import HandClock
 
@@ -54,14 +67,16 @@ _NOTHING_DONE: Final = timedelta(seconds=30)
 """How long a kind of work is left alone after a look that found nothing it could do (a message waits for an earlier one)."""
 _UNSEEN_AFTER: Final = timedelta(minutes=10)
 _T: Final = SQLModel.metadata.tables
-_SHARED_FAULTS: Final = ("outages", "restarts")
+_SHARED_FAULTS: Final = ("christmas_days", "outages", "restarts", "storm_days")
 """What happens to all blocks at once."""
-_KINDS: Final = ("outbox", "promises", "handover", "handover", "handover", "unseen")
+_KILLED_WHILE: Final = ("sending", "sending", "sweeping", "receiving")
+_KINDS: Final = ("outbox", "promises", "handover", "handover", "handover", "unseen", "surveys")
 _NEXT: Final = f"""
     SELECT (SELECT min(due_at) FROM message WHERE due_at IS NOT NULL), (SELECT min(act_at) FROM clock WHERE act_at IS NOT NULL),
         (SELECT min(next_at) FROM handover WHERE next_at IS NOT NULL),
         (SELECT min(due_at) FROM handover_attempt WHERE due_at IS NOT NULL),
-        (SELECT min(due_at) FROM follow_up WHERE done_at IS NULL), (SELECT min(sent_at) FROM message WHERE {UNSEEN})
+        (SELECT min(due_at) FROM follow_up WHERE done_at IS NULL), (SELECT min(sent_at) FROM message WHERE {UNSEEN}),
+        (SELECT min(act_at) FROM survey WHERE act_at IS NOT NULL)
 """
 
 
@@ -90,6 +105,8 @@ class Outcome:
     faults: Mapping[str, int]
     silent: tuple[Promise, ...]
     """The promises that were missed in silence: there should be none."""
+    left_behind: tuple[str, ...]
+    """What was left undone without breaking a promise yet: there should be none."""
     digest: str
     """A hash over every message and clock: the same for the same plan."""
     chain_holds: bool
@@ -197,6 +214,7 @@ def _together(plan: Plan, parts: Sequence[Outcome]) -> Outcome:
         messages_out=sum(part.messages_out for part in parts), cases=sum(part.cases for part in parts),
         commitments={name: commitments[name] for name in order if name in commitments},
         faults=dict(sorted(faults.items())), silent=tuple(each for part in parts for each in part.silent),
+        left_behind=tuple(each for part in parts for each in part.left_behind),
         digest=hashlib.sha256("".join(part.digest for part in parts).encode()).hexdigest(),
         chain_holds=all(part.chain_holds for part in parts),
     )  # fmt: skip
@@ -222,6 +240,7 @@ class _Year:
         self._queue: list[tuple[datetime, int, Callable[[], object]]] = []
         self._order = itertools.count()
         self._idle_until: dict[str, datetime] = {}
+        self._kill_while: str | None = None
         self._doorstep: Doorstep = self._assemble()
         # Asked before every step, so without anything in between; it only reads.
         self._glance = sqlite3.connect(folder / "year.db", isolation_level=None)
@@ -231,8 +250,9 @@ class _Year:
         self._by_address = {(tenant.channel, tenant.address): tenant for tenant in self._tenants}
         self._talker = Talker(habits, self._chance, self._clock.now, self._later, self._receive, self._keys)
         self._providers = {name: self._provider(name) for name in map(ChannelName, habits.channels)}
-        self._doorstep.channels.update(self._providers)
-        self._office = Office(lambda: self._doorstep, self._glance, self._chance, self._later)
+        self._on_call = {route: self._rung(route) for route in ("call", "text")}
+        self._reach()
+        self._office = Office(lambda: self._doorstep, self._glance, self._chance, self._faults, self._later)
 
     # --- setting up
 
@@ -247,6 +267,8 @@ class _Year:
                 "database_url": f"sqlite:///{path}",
                 "public_url": "https://doorstep.example.org",
                 "secret_key": SecretStr("simulated " * 4),
+                "emergency_line_call": NUMBER,
+                "emergency_line_text": NUMBER,
             }
         )
         return assemble(settings, self._clock, self._knowledge, store)
@@ -258,9 +280,22 @@ class _Year:
             outages=[] if name is ChannelName.WEB else outages(self._world, self._first, self._plan.days),
         )  # fmt: skip
 
+    def _rung(self, route: str) -> OnCall:
+        return OnCall(
+            route, lambda: self._doorstep.handovers, self._clock, self._chance, self._faults, self._later,
+            outages(self._world, self._first, self._plan.days),
+        )  # fmt: skip
+
+    def _reach(self) -> None:
+        """Give the program its channels, and its ways to people on call."""
+        self._doorstep.channels.update(self._providers)
+        self._doorstep.on_call.update(self._on_call)
+
     def _prepare(self) -> None:
         days = self._plan.days
         stormy = storms(self._plan.first_day, days, self._world)
+        self._faults.counts["storm_days"] = len(stormy)
+        self._faults.counts["christmas_days"] = sum(map(is_christmas, days_of(self._plan.first_day, days)))
         self._office.hire()
         for at, matter in matters(self._plan.first_day, days, self._size, self._habits, stormy, self._chance):
             tenant = self._chance.pick(self._tenants)
@@ -269,12 +304,14 @@ class _Year:
         for provider in self._providers.values():
             self._faults.counts["outages"] += provider.outages
         for tenant in self._tenants:
+            for at, words in opting_out(tenant, self._first, days, self._chance):
+                self._later(at, partial(self._talker.write, tenant, words))
             if tenant.channel is not ChannelName.WEB and self._chance.happens(0.03 * days / 365):
                 gone = self._first + timedelta(days=self._chance.uniform(0, days))
                 self._later(gone, partial(lose, self._providers[tenant.channel], tenant.address, self._chance))
         at = self._first
         while (at := at + timedelta(days=self._world.about(_RESTART_EVERY_DAYS, 0.5))) < self._last:
-            self._later(at, self._restart)
+            self._later(at, self._kill_soon)
         self._later(self._first + _SEAL_EVERY, self._seal)
 
     # --- the run
@@ -308,20 +345,29 @@ class _Year:
 
     async def _work(self) -> None:
         """Whatever the product's beat would find to do now."""
-        now = self._clock.now()
-        works: dict[str, Callable[[], Any]] = {
-            "promises": self._doorstep.promises.sweep,
-            "handover": self._doorstep.handovers.settle,
-            "outbox": self._doorstep.outbox.deliver_due,
-            "unseen": self._doorstep.promises.carry_on_unseen,
-        }
         for _ in range(20):  # one kind of work brings another
+            now = self._clock.now()
             due = [name for name, at in self._due().items() if at <= now]
             if not due:
                 return
-            for name in works:
-                if name in due and not await works[name]():
-                    self._idle_until[name] = now + _NOTHING_DONE
+            if self._kill_while == "sending" and {"outbox", "handover"} & set(due):
+                await self._killed_sending()
+            elif self._kill_while == "sweeping" and set(due) - {"outbox"}:
+                await self._killed_sweeping(due)
+            else:
+                await self._work_on(due, now)
+
+    async def _work_on(self, due: Sequence[str], now: datetime) -> None:
+        works: dict[str, Callable[[], Any]] = {
+            "promises": self._doorstep.promises.sweep,
+            "handover": self._doorstep.handovers.settle,
+            "surveys": self._doorstep.surveys.sweep,
+            "outbox": self._doorstep.outbox.deliver_due,
+            "unseen": self._doorstep.promises.carry_on_unseen,
+        }
+        for name in works:
+            if name in due and not await works[name]():
+                self._idle_until[name] = now + _NOTHING_DONE
 
     def _due(self) -> dict[str, datetime]:
         """When each kind of work next has something to do; none that has nothing."""
@@ -339,6 +385,9 @@ class _Year:
     # --- what reaches the product, and what leaves it
 
     async def _receive(self, inbound: Inbound) -> None:
+        if self._kill_while == "receiving":
+            await self._killed_receiving(inbound)
+            return
         await self._doorstep.intake.receive(inbound)
         if inbound.channel is not ChannelName.WEB and self._chance.happens(0.01):
             self._faults.note("handed_over_twice")
@@ -364,27 +413,65 @@ class _Year:
         keys: Sequence[str] = message.detail.get("keys", ()) if message else ()
         return keys
 
-    async def _restart(self) -> None:
-        """Kill the program in the middle of what it does, and start it again on what it left."""
+    # --- killed, and started again
+
+    def _kill_soon(self) -> None:
+        self._kill_while = self._chance.pick(_KILLED_WHILE)
         self._faults.note("restarts")
-        for provider in self._providers.values():
-            provider.dying = True
-        sending = asyncio.create_task(self._doorstep.outbox.deliver_due())
+
+    async def _killed_sending(self) -> None:
+        """The providers take what is sent to them, and nobody is there any more to hear of it."""
+        senders: list[Provider | OnCall] = [*self._providers.values(), *self._on_call.values()]
+        for each in senders:
+            each.dying = True
+        sending = [
+            asyncio.create_task(work()) for work in (self._doorstep.outbox.deliver_due, self._doorstep.handovers.settle)
+        ]
         for _ in range(20):
             await asyncio.sleep(0)
+        await self._start_again(sending)
+        for each in senders:
+            each.dying = False
+
+    async def _killed_sweeping(self, due: Sequence[str]) -> None:
+        """Gone at the first, second or third commit, just before or just after it."""
+        self._store.die_after(int(self._chance.uniform(1, 4)), keep_last=self._chance.happens(0.5))
+        try:
+            await self._work_on([each for each in due if each != "outbox"], self._clock.now())
+        except Killed:
+            self._faults.note("killed_while_sweeping")
+        await self._start_again()
+
+    async def _killed_receiving(self, inbound: Inbound) -> None:
+        """Whoever handed it in has no answer, and hands it in again."""
+        self._store.die_after(1, keep_last=self._chance.happens(0.5))
+        try:
+            await self._doorstep.intake.receive(inbound)
+        except Killed:
+            self._faults.note("killed_while_receiving")
+        await self._start_again()
+        self._later(self._clock.now() + timedelta(seconds=self._chance.uniform(5, 60)), lambda: self._receive(inbound))
+
+    async def _start_again(self, under_way: Sequence["asyncio.Task[Any]"] = ()) -> None:
+        self._kill_while = None
+        self._store.die_after(0, keep_last=False)  # the dead write nothing
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
-        await asyncio.gather(sending, *others, return_exceptions=True)
+        await asyncio.gather(*under_way, *others, return_exceptions=True)
         await self._doorstep.store.close()
-        for provider in self._providers.values():
-            provider.dying = False
         self._clock.advance(timedelta(seconds=self._chance.uniform(2, 240)))
         self._doorstep = self._assemble()
-        self._doorstep.channels.update(self._providers)
+        self._reach()
         self._idle_until.clear()
         await self._doorstep.outbox.recover()
         await self._doorstep.handovers.recover()
+
+    @property
+    def _store(self) -> AloneStore:
+        store = self._doorstep.store
+        assert isinstance(store, AloneStore)
+        return store
 
     async def _seal(self) -> None:
         self._later(self._clock.now() + _SEAL_EVERY, self._seal)
@@ -403,6 +490,7 @@ class _Year:
         def many(*conditions: Any) -> int:
             return int(session.execute(select(func.count()).select_from(message).where(*conditions)).scalar_one())
 
+        self._faults.counts.update(tally(session, policy))
         return Outcome(
             plan=self._plan, policy=policy.id, messages_in=many(message.c.direction == "in"),
             messages_out=many(message.c.direction == "out"),
@@ -410,7 +498,8 @@ class _Year:
             commitments={name: count for name, count in counts.items() if any(count.values())},
             faults=dict(sorted(self._faults.counts.items())),
             silent=tuple(promise for promise, verdict in judged if verdict is Verdict.MISSED_IN_SILENCE),
-            digest=_digest(session), chain_holds=not seals.check(session),
+            left_behind=tuple(left_behind(session, now=self._clock.now())), digest=_digest(session),
+            chain_holds=not seals.check(session),
         )  # fmt: skip
 
 

@@ -13,6 +13,10 @@ from bot.store.database import Store, StoreClosed, Work
 T = TypeVar("T")
 
 
+class Killed(BaseException):
+    """The program is gone, in the middle of what it did. No part of it may catch this and go on."""
+
+
 class AloneStore(Store):
     """`Store` without threads. Only SQLite."""
 
@@ -20,10 +24,23 @@ class AloneStore(Store):
         self.engine = create_engine(f"sqlite:///{path}", hide_parameters=True)
         self.is_sqlite = True
         self._closed = False
+        self._works_left: int | None = None
+        self._keeps_last = False
         event.listen(self.engine, "connect", _connected)
         event.listen(self.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
 
+    def die_after(self, works: int, *, keep_last: bool) -> None:
+        """Raise `Killed` at the so-manieth work from now on that may write, and at all that follow. With `keep_last` that one
+        is on disk before, and only its answer is lost."""
+        self._works_left, self._keeps_last = works, keep_last
+
     async def run(self, work: Work[T]) -> T:
+        if self._works_left is not None:
+            self._works_left -= 1
+            if self._works_left == 0 and self._keeps_last:
+                self.run_now(work)
+            if self._works_left <= 0:
+                raise Killed
         return self.run_now(work)
 
     async def read(self, work: Work[T]) -> T:
