@@ -111,19 +111,22 @@ class Outbox:
             return 0
         now = self._wall_clock.now()
         busy = set(self._busy.values())
-        taken = await self._store.run(
-            lambda session: rows.lease_due(session, now=now, until=now + LEASE, most=room, busy=busy)
-        )
-        for message in taken:
+
+        def work(session: Session) -> list[tuple[Message, bool]]:
+            taken = rows.lease_due(session, now=now, until=now + LEASE, most=room, busy=busy)
+            return [(each, each.urgent or _may_receive(session, each)) for each in taken]
+
+        taken = await self._store.run(work)
+        for message, allowed in taken:
             self._busy[message.id] = message.conversation_id
-            send = asyncio.create_task(self._deliver(message))
+            send = asyncio.create_task(self._deliver(message, allowed))
             self._sends.add(send)
             send.add_done_callback(self._sends.discard)
         return len(taken)
 
-    async def _deliver(self, message: Message) -> None:
+    async def _deliver(self, message: Message, allowed: bool) -> None:
         try:
-            await self._attempt(message)
+            await self._attempt(message, allowed)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not leave the message leased for ever, nor stop the others
             log.error("send_failed", extra={"message_id": message.id, "channel": message.channel} | faults.of(error))
             await self._postpone(message, TemporaryFailure("internal error"))
@@ -131,7 +134,8 @@ class Outbox:
             self._busy.pop(message.id, None)
             self.nudge()
 
-    async def _attempt(self, message: Message) -> None:
+    async def _attempt(self, message: Message, allowed: bool) -> None:
+        """`allowed`: whether the address takes messages, or this one is sent whatever it says."""
         channel = self._channels.get(ChannelName(message.channel))
         if channel is None:
             await self._give_up(message, PermanentFailure(f"the channel {message.channel} is switched off"))
@@ -144,7 +148,7 @@ class Outbox:
         try:
             provider_id = await self._look_up(channel, message, outbound)
             if provider_id is None:
-                if not message.urgent and not await self._may_receive(message):
+                if not allowed:
                     raise PermanentFailure("the address has opted out or is blocked", code="opted_out")
                 provider_id = await channel.send(outbound)
         except UnknownOutcome as failure:
@@ -176,14 +180,6 @@ class Outbox:
         # Two messages may have the same words: one that is known under this id already is not the one we look for.
         known = await self._store.read(lambda session: rows.by_provider_id(session, [message.channel], found))
         return found if known is None or known.id == message.id else None
-
-    async def _may_receive(self, message: Message) -> bool:
-        def work(session: Session) -> bool:
-            conversation = conversations.load(session, message.conversation_id, lock=False)
-            assert conversation is not None
-            return contacts.may_receive(conversations.address_of(session, conversation.address_id))
-
-        return await self._store.read(work)
 
     async def _sent(self, message: Message, provider_id: str) -> None:
         now = self._wall_clock.now()
@@ -308,6 +304,10 @@ class Outbox:
     async def backlog(self) -> int:
         """How many messages the providers have not taken yet."""
         return await self._store.read(rows.backlog)
+
+
+def _may_receive(session: Session, message: Message) -> bool:
+    return contacts.may_receive(conversations.address_written_to(session, message.conversation_id))
 
 
 def _outbound(message: Message) -> Outbound:

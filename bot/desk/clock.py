@@ -10,9 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
 from bot.desk.conversation import NotAllowed, record
 from bot.desk.office import Office
@@ -21,6 +19,7 @@ from bot.sla import Commitment, Explanation, Policy, restore_policy
 from bot.sla.calendar import at_local
 from bot.sla.clocks import Moments, QuietHours, Standing, decide, moments, next_decent
 from bot.sla.commitment import PAUSES
+from bot.store import clocks as rows
 from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, ClockState, Message, PolicyVersion, Staff, Task
 
 PROGRESS_UPDATE: Final = "progress_update"
@@ -116,7 +115,7 @@ def _start(
     session: Session, office: Office, case: Case, promise: Explanation, version: str, now: datetime,
     extends: Clock | None = None, chosen: Mapping[str, Any] | None = None,
 ) -> Clock | None:  # fmt: skip
-    clock = Clock(
+    clock = rows.new_clock(
         id=office.id(), case_id=case.id, commitment=promise.commitment, policy_version_id=version,
         started_at=promise.received if extends is None else max(now, extends.started_at + timedelta.resolution),
         deemed_at=promise.deemed_received, due_at=promise.due,
@@ -125,10 +124,7 @@ def _start(
         chosen=dict(chosen) if chosen is not None else None,
     )  # fmt: skip
     look(session, office, clock, now=now)
-    make = postgres_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-    table = SQLModel.metadata.tables["clock"]
-    statement = make(table).values(clock.model_dump()).on_conflict_do_nothing().returning(table.c.id)
-    return session.get_one(Clock, clock.id) if session.execute(statement).first() is not None else None
+    return clock if rows.add(session, clock) else None
 
 
 # --- what time asks of it
@@ -572,7 +568,6 @@ def of_case(session: Session, case_id: str) -> list[Clock]:
 
 def _policy_version(session: Session, office: Office, now: datetime) -> str:
     version = office.policy.version
-    if session.get(PolicyVersion, version) is None:
-        session.add(PolicyVersion(id=version, policy=office.policy.id, content=office.policy.snapshot, created_at=now))
-        session.flush()
+    if not rows.has_policy(session, version):
+        rows.add_policy(session, version, office.policy.id, office.policy.snapshot, now=now)
     return version

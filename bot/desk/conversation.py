@@ -14,8 +14,8 @@ from bot.desk.office import Office
 from bot.desk.publish import publish
 from bot.dialogue import active_form
 from bot.messages import DeliveryState, Say
-from bot.store import conversations
-from bot.store.tables import Conversation, Event, Message, Owner, Staff
+from bot.store import conversations, events
+from bot.store.tables import Conversation, Message, Owner, Staff
 from bot.wording import Rendered
 
 IDLE_AFTER: Final = timedelta(hours=24)
@@ -132,7 +132,7 @@ def record(
     """Append to what has happened, and tell whoever listens. `detail` holds ids and states, never a tenant's words or
     numbers."""
     event_id = office.id()
-    session.add(Event(id=event_id, at=now, actor=actor, verb=verb, subject=subject, detail=detail))
+    events.append(session, event_id, at=now, actor=actor, verb=verb, subject=subject, detail=detail)
     publish(session, verb, subject, event_id=event_id, at=now, detail=detail)
 
 

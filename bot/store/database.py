@@ -1,9 +1,10 @@
 """One way to do work on the database, whichever it is: `await store.run(work)`.
 
-`work` is a plain function of a Session. It is carried out whole in one transaction and may be run again from the start
-after a deadlock, so it must have no effect outside the database. On SQLite a single writer thread carries works out in the
-order asked; works that wait share one commit (one flush of the disk serves them all), each under its own savepoint, so
-that one that fails takes nothing else with it. On PostgreSQL each work has a pooled connection and a transaction of its own.
+`work` is a plain function of a Session. It is carried out whole in one transaction and may be run again from the start, so
+it must have no effect outside the database. On SQLite a single writer thread carries works out in the order asked; works
+that wait share one transaction and its commit (one flush of the disk serves them all). If one of them fails, the whole
+transaction is rolled back and each is carried out again in one of its own, so that it takes nothing else with it. On
+PostgreSQL each work has a pooled connection and a transaction of its own.
 
     StoreError
     ├── SchemaTooOld       the database needs `doorstep migrate`
@@ -11,6 +12,7 @@ that one that fails takes nothing else with it. On PostgreSQL each work has a po
 """
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -20,10 +22,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import configure_mappers
 from sqlmodel import Session
+
+from bot import faults
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
@@ -145,36 +151,42 @@ class Store:
                 return
 
     def _write(self, batch: list[_Job[Any]]) -> None:
-        """One transaction for the whole batch. Nobody is told of success before the commit is on disk."""
-        outcomes: list[tuple[_Job[Any], Any, BaseException | None]] = []
-        try:
-            if len(batch) == 1:
-                with Session(self.engine, expire_on_commit=False) as session:
-                    outcomes.append((batch[0], batch[0].work(session), None))
-                    session.commit()
-            else:
-                with self.engine.connect() as connection, connection.begin():
-                    outcomes.extend(_write_one(connection, job) for job in batch)
-        except Exception as error:  # noqa: BLE001 - the only work, or the commit itself, failed: so has everything in it
-            outcomes = [(job, None, error) for job in batch]
-        for job, result, failure in outcomes:
-            if job.future.set_running_or_notify_cancel():
-                if failure is None:
+        """Carry out a batch, together if that succeeds. Nobody is told of success before the commit is on disk."""
+        results = self._write_together(batch) if len(batch) > 1 else None
+        if results is not None:
+            for job, result in zip(batch, results, strict=True):
+                if job.future.set_running_or_notify_cancel():
                     job.future.set_result(result)
-                else:
-                    job.future.set_exception(failure)
+            return
+        for job in batch:
+            self._write_alone(job)
 
-
-def _write_one(connection: Connection, job: _Job[T]) -> tuple[_Job[T], T | None, BaseException | None]:
-    """One of several works that share a transaction, under a savepoint of its own."""
-    with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
+    def _write_together(self, batch: list[_Job[Any]]) -> list[Any] | None:
+        """One transaction for all; None, and nothing written, if a work or the commit failed."""
+        results = []
         try:
-            result = job.work(session)
-            session.commit()
+            with Session(self.engine, expire_on_commit=False) as session:
+                for job in batch:
+                    results.append(job.work(session))
+                    session.flush()
+                    session.expunge_all()  # the next work knows nothing of this one's objects, only its rows
+                session.commit()
+        except Exception as error:  # noqa: BLE001 - each work is told of its own failure when it is carried out alone
+            log.info("works_parted", extra={"works": len(batch), **faults.of(error)})
+            return None
+        return results
+
+    def _write_alone(self, job: _Job[Any]) -> None:
+        try:
+            with Session(self.engine, expire_on_commit=False) as session:
+                result = job.work(session)
+                session.commit()
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the work
-            session.rollback()
-            return job, None, error
-    return job, result, None
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(error)
+        else:
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_result(result)
 
 
 def open_store(url: str) -> Store:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, select, update
+from sqlalchemy import and_, bindparam, exists, func, or_, select, update
 from sqlmodel import Session, SQLModel
 
 from bot.messages import DELIVERY_ORDER, DeliveryState
 from bot.store.conversations import record
+from bot.store.prepared import Prepared
 from bot.store.tables import Message
 
 _TABLES = SQLModel.metadata.tables
@@ -17,7 +17,7 @@ _EARLIER = _MESSAGE.alias("earlier")
 
 # A message may go when nothing sent earlier to the same conversation is still on its way. An urgent one waits only for
 # urgent ones before it: a message that is being retried never delays advice.
-_DUE = (
+_DUE = Prepared(
     select(_MESSAGE)
     .where(
         _MESSAGE.c.due_at.is_not(None),
@@ -35,7 +35,7 @@ _DUE = (
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True, of=_MESSAGE)
 )
-_LEASE = (
+_LEASE = Prepared(
     update(_MESSAGE)
     .where(_MESSAGE.c.id == bindparam("message_id"))
     .values(
@@ -43,6 +43,29 @@ _LEASE = (
         attempts=_MESSAGE.c.attempts + 1,
     )
 )  # fmt: skip
+
+
+def _moved(state: DeliveryState, only_from: Iterable[DeliveryState]) -> Prepared:
+    new = {name: bindparam(f"new_{name}", type_=_MESSAGE.c[name].type) for name in _MOVED}
+    return Prepared(
+        update(_MESSAGE)
+        .where(_MESSAGE.c.id == bindparam("message_id"), or_(*(_MESSAGE.c.state == each.value for each in only_from)))
+        .values(
+            state=state.value, due_at=new["due_at"], error=new["error"],
+            provider_id=func.coalesce(new["provider_id"], _MESSAGE.c.provider_id),
+            sent_at=func.coalesce(new["sent_at"], _MESSAGE.c.sent_at),
+            delivered_at=func.coalesce(_MESSAGE.c.delivered_at, new["delivered_at"]),
+        )
+    )  # fmt: skip
+
+
+_MOVED = ("due_at", "error", "provider_id", "sent_at", "delivered_at")
+_MOVE = {
+    state: _moved(state, [each for each, place in DELIVERY_ORDER.items() if place < DELIVERY_ORDER[state]])
+    for state in DeliveryState
+    if DELIVERY_ORDER[state] > 0
+}
+_PUT_BACK = _moved(DeliveryState.QUEUED, [DeliveryState.SENDING])
 
 
 def lease_due(
@@ -54,7 +77,7 @@ def lease_due(
     live to say what became of it. Conversations in `busy` are passed over.
     """
     held = set(busy)
-    rows = session.execute(_DUE, {"now": now, "most": most + len(held)}).mappings().all()
+    rows = _DUE.all(session, {"now": now, "most": most + len(held)})
     taken: list[Message] = []
     seen: set[str] = set(held)
     for row in rows:
@@ -64,7 +87,7 @@ def lease_due(
         seen.add(message.conversation_id)
         taken.append(message)
     if taken:
-        session.connection().execute(_LEASE, [{"message_id": each.id, "until": until} for each in taken])
+        _LEASE.run_each(session, [{"message_id": each.id, "until": until} for each in taken])
     return taken
 
 
@@ -86,20 +109,15 @@ def move(
 
     `from_lease` is the worker that holds the lease speaking: it may also put a message back to `queued`.
     """
-    lower = [each.value for each, place in DELIVERY_ORDER.items() if place < DELIVERY_ORDER[state]]
-    if from_lease and state is DeliveryState.QUEUED:
-        lower = [DeliveryState.SENDING.value]
-    values: dict[str, Any] = {"state": state.value, "due_at": due_at, "error": error}
-    if provider_id is not None:
-        values["provider_id"] = provider_id
-    if state is DeliveryState.SENT:
-        values["sent_at"] = now
-    if state in {DeliveryState.DELIVERED, DeliveryState.READ}:
-        values["delivered_at"] = func.coalesce(_MESSAGE.c.delivered_at, now)
-    result = session.execute(
-        update(_MESSAGE).where(_MESSAGE.c.id == message_id, _MESSAGE.c.state.in_(lower)).values(values)
-    )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    statement = _PUT_BACK if from_lease and state is DeliveryState.QUEUED else _MOVE.get(state)
+    if statement is None:
+        return False
+    changed = statement.run(session, {
+        "message_id": message_id, "new_due_at": due_at, "new_error": error, "new_provider_id": provider_id,
+        "new_sent_at": now if state is DeliveryState.SENT else None,
+        "new_delivered_at": now if state in {DeliveryState.DELIVERED, DeliveryState.READ} else None,
+    })  # fmt: skip
+    return bool(changed)
 
 
 def extend_lease(session: Session, message_id: str, *, due_at: datetime, error: str | None) -> None:
