@@ -156,7 +156,7 @@ def lease(session: Session, webhook_id: str, *, now: datetime) -> Sending | None
     oldest = session.exec(
         select(WebhookDelivery)
         .where(WebhookDelivery.webhook_id == webhook_id, col(WebhookDelivery.delivered_at).is_(None))
-        .order_by(col(WebhookDelivery.event_id))
+        .order_by(col(WebhookDelivery.created_at), col(WebhookDelivery.event_id))
         .limit(1)
     ).first()
     if oldest is None:
@@ -216,7 +216,7 @@ def _tell_staff(session: Session, office: Office, hook: Webhook, event_id: str, 
         session.exec(
             select(WebhookDelivery)
             .where(WebhookDelivery.webhook_id == hook.id, col(WebhookDelivery.delivered_at).is_(None))
-            .order_by(col(WebhookDelivery.event_id))
+            .order_by(col(WebhookDelivery.created_at), col(WebhookDelivery.event_id))
         )
     )
     of_case = next((each.case_id for each in waiting if each.case_id is not None), None)
