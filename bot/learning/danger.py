@@ -1,5 +1,7 @@
 """How much a message's scores speak for a danger: shared by training and serving."""
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,3 +20,10 @@ def presence(scores: "NDArray[np.float64]", hazards: int) -> "NDArray[np.float64
     danger = raised[..., :hazards].sum(axis=-1)
     odds: NDArray[np.float64] = np.log(danger + 1e-12) - np.log(raised[..., hazards:].sum(axis=-1) + 1e-12)
     return odds
+
+
+def odds(scores: Sequence[float], hazards: int) -> float:
+    """`presence` of a single row."""
+    most = max(scores)
+    raised = [math.exp((score - most) / _SOFTNESS) for score in scores]
+    return math.log(sum(raised[:hazards]) + 1e-12) - math.log(sum(raised[hazards:]) + 1e-12)

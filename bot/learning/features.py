@@ -40,6 +40,7 @@ _LONG_SENTENCE: Final = 14
 """Words from which on a sentence is also read clause by clause."""
 _FEWEST_WORDS: Final = 3
 _MOST_PARTS: Final = 10
+_MOST_REMEMBERED: Final = 20_000
 _LONGEST_TEXT: Final = 2000
 """Letters read of one message. Longer ones are pasted letters; their intent stands near the top."""
 
@@ -111,12 +112,13 @@ class Lexicon:
     def __init__(self, concepts: Mapping[str, Iterable[str]]) -> None:
         self.concepts = {concept: tuple(phrases) for concept, phrases in concepts.items()}
         self._phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+        """By its first word the rest of each phrase, and its concept."""
         self._known: set[str] = set()
         for concept, phrases in self.concepts.items():
             for phrase in phrases:
                 words = tuple(tokens(phrase))
                 if words:
-                    self._phrases.setdefault(words[0], []).append((words, concept))
+                    self._phrases.setdefault(words[0], []).append((words[1:], concept))
                     self._known.update(words)
         self._near: dict[str, str] = {}
         for word in sorted(self._known):
@@ -130,25 +132,28 @@ class Lexicon:
 
     def find(self, words: Sequence[str]) -> list[str]:
         """The concepts of a text, each as often as it occurs."""
-        if not self._phrases:
-            return []
-        read = [self._read(word) for word in words]
+        read = [self.meant(word) for word in words]
         found = []
-        for start, word in enumerate(read):
-            for phrase, concept in self._phrases.get(word, ()):
-                if tuple(read[start : start + len(phrase)]) == phrase:
+        for at, word in enumerate(read, 1):
+            for rest, concept in self.phrases(word):
+                if tuple(read[at : at + len(rest)]) == rest:
                     found.append(concept)
         return found
 
-    def _read(self, word: str) -> str:
+    def meant(self, word: str) -> str:
+        """The word of the lexicon that a word is read as, or itself."""
         if word in self._known or len(word) < 4:
             return word
         known = self._spelt.get(word)
         if known is None:
-            if len(self._spelt) > 20_000:
+            if len(self._spelt) >= _MOST_REMEMBERED:
                 self._spelt.clear()
             known = self._spelt[word] = self._guess(word)
         return known
+
+    def phrases(self, word: str) -> Sequence[tuple[tuple[str, ...], str]]:
+        """The phrases that begin with a word of the lexicon: what follows it, and the concept."""
+        return self._phrases.get(word, ())
 
     def _guess(self, word: str) -> str:
         for suffix in _SUFFIXES:

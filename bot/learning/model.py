@@ -1,19 +1,19 @@
 """The model as it serves: arrays and a description on disk, numpy alone, a fraction of a millisecond a message."""
 
 import json
-import math
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from bot.learning.danger import presence
+from bot.learning.danger import odds
 from bot.learning.errors import ModelError
-from bot.learning.features import WEIGHTS, Lexicon, features, parts, stem, tokens
+from bot.learning.features import Lexicon, parts, tokens
+from bot.learning.table import Table, Weighed
 from bot.learning.training import FORMAT, model_path
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _HOPELESS: Final = 1.5
 """A text that as a whole stays so far below the threshold holds no sentence above it: none of 400 dangers put between two
 other sentences did. Its parts are not read."""
 _MOST_EVIDENCE: Final = 3
+_TEXTS_KEPT: Final = 32
+"""A message is asked about twice, for its danger and its intent; between the two its parts are, and the message before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +50,21 @@ class Suspicion:
     """The words that spoke most for it; none where it is not worth advice."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Scores:
+class _Scores(NamedTuple):
     intents: "NDArray[np.float64]"
     present: float
     life: float
-    hazards: "NDArray[np.float64]"
-    rows: Sequence[int]
-    values: Sequence[float]
+    hazards: Sequence[float]
+    weighed: Weighed
 
 
 class Model:
-    """Scores of a text. Immutable once loaded, but for remembering the last text: two readers ask about the same."""
+    """Scores of a text. Immutable once loaded, but for remembering the last few texts: two readers ask about the same."""
 
     def __init__(
         self, arrays: Mapping[str, Any], description: Mapping[str, Any], lexicon: Lexicon, signs: Signs | None = None
     ) -> None:
-        self._weights: NDArray[np.float32] = arrays["weights"]
-        self._bias: NDArray[np.float32] = arrays["bias"]
-        self._idf: list[float] = arrays["idf"].tolist()
-        names = bytes(arrays["names"]).decode().split("\n")
-        self._rows: list[dict[str, int]] = []
-        start = 0
-        for size in arrays["sizes"].tolist():
-            self._rows.append(dict(zip(names[start : start + size], range(start, start + size), strict=True)))
-            start += size
-        self._lexicon = lexicon
+        self._table = Table(arrays, lexicon)
         self._signs = signs
         self.intents: tuple[str, ...] = tuple(description["intents"])
         self.hazards: tuple[str, ...] = tuple(description["hazards"])
@@ -85,7 +76,7 @@ class Model:
         self._sure_from = float(description["sure_from"])
         self._advice_from = float(description["advice_from"])
         self._life_from = float(description["life_from"])
-        self._last: tuple[str, _Scores | None] = ("", None)
+        self._scores = lru_cache(maxsize=_TEXTS_KEPT)(self._score)
 
     @classmethod
     def load(cls, path: Path, signs: Signs | None = None) -> "Model":
@@ -123,10 +114,10 @@ class Model:
         part, scores = text, whole
         worth_reading = whole.present >= self._present_from - _HOPELESS
         for each in parts(text) if worth_reading else ():
-            found = self._score(each)
+            found = self._scores(each)
             if found is not None and found.present > scores.present:
                 part, scores = each, found
-        hazard = self.hazards[int(scores.hazards.argmax())]
+        hazard = self.hazards[scores.hazards.index(max(scores.hazards))]
         present = scores.present - (self._grave_from if hazard in GRAVE else self._present_from)
         worth_advice = present >= 0 or scores.present >= self._advice_from
         return Suspicion(
@@ -140,47 +131,20 @@ class Model:
 
     def _evidence(self, text: str, scores: _Scores) -> tuple[str, ...]:
         """The words of a text that spoke most for its hazard, in the order they stand."""
-        column = len(self.intents) + 1 + int(scores.hazards.argmax())
-        weight = {
-            row: value * float(self._weights[row, column])
-            for row, value in zip(scores.rows, scores.values, strict=True)
-        }
+        column = len(self.intents) + 1 + scores.hazards.index(max(scores.hazards))
         words = tokens(text)
-        known = self._rows[0]
-        found = {word: weight.get(known.get(stem(word), -1), 0.0) for word in words}
+        counts = dict(zip(scores.weighed.rows.tolist(), scores.weighed.values.tolist(), strict=True))
+        found = {word: self._table.weight(word, column, counts) for word in words}
         most = sorted((word for word in found if found[word] > 0), key=lambda word: -found[word])[:_MOST_EVIDENCE]
         return tuple(sorted(most, key=words.index))
 
-    def _scores(self, text: str) -> _Scores | None:
-        last, scores = self._last
-        if last != text or scores is None:
-            scores = self._score(text)
-            self._last = (text, scores)
-        return scores
-
     def _score(self, text: str) -> _Scores | None:
-        rows: list[int] = []
-        values: list[float] = []
-        blocks = features(text, self._lexicon, self._signs(text) if self._signs else ())
-        for block, known, weight in zip(blocks, self._rows, WEIGHTS.values(), strict=True):
-            weighted: list[tuple[int, float]] = []
-            square = 0.0
-            for name, count in Counter(block).items():
-                row = known.get(name)
-                if row is not None:
-                    value = self._idf[row] if count == 1 else (1.0 + math.log(count)) * self._idf[row]
-                    weighted.append((row, value))
-                    square += value * value
-            scale = weight / math.sqrt(square) if square else 0.0
-            for row, value in weighted:
-                rows.append(row)
-                values.append(value * scale)
-        if not rows:
+        weighed = self._table.weigh(text, self._signs(text) if self._signs else ())
+        if weighed is None:
             return None
-        found = (np.asarray(values, dtype=np.float32) @ self._weights[rows] + self._bias).astype(np.float64)
         size = len(self.intents)
+        intents = weighed.scores[:size]
         if not self.hazards:
-            return _Scores(found[:size], 0.0, 0.0, found[size:], rows, values)
-        matters = found[size + 1 :]
-        present = float(presence(matters, len(self.hazards)))
-        return _Scores(found[:size], present, float(found[size]), matters[: len(self.hazards)], rows, values)
+            return _Scores(intents, 0.0, 0.0, (), weighed)
+        life, *matters = weighed.scores[size:].tolist()
+        return _Scores(intents, odds(matters, len(self.hazards)), life, matters[: len(self.hazards)], weighed)

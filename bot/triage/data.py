@@ -1,14 +1,20 @@
 """Reading the data files with the line of every fault, so that whoever edits them is told where to look."""
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from bot.triage.phrases import Phrase, Run, spellings
+from bot.triage.text import words_of
+
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_SPELLINGS: Final = 10_000
+_BRACKETS: Final = re.compile(r"\([^()]*\)")
 
 
 class TriageError(ValueError):
@@ -100,25 +106,62 @@ class Value:
         """A list of texts, each with its place."""
         return [(item.text(), item) for item in self.items()]
 
-    def phrases(self) -> list[tuple[str, "Value"]]:
-        """A list of phrases with their bracketed choices written out: `gas (man|engineer)`, `(the )?boiler`."""
-        found: list[tuple[str, Value]] = []
+    def phrases(self) -> list[Phrase]:
+        """A list of phrases with bracketed choices: `gas (man|engineer)`, `(the )?boiler`."""
+        found: list[Phrase] = []
         for text, item in self.texts():
-            spellings = dict.fromkeys(" ".join(one.split()) for one in _spellings(text, item))
-            if len(spellings) > _MOST_SPELLINGS:
-                raise item.fault(f"{len(spellings)} ways to read this phrase; split it")
-            found.extend((spelling, item) for spelling in spellings)
+            try:
+                found.append(_phrase(text))
+            except ValueError as error:
+                raise item.fault(str(error)) from None
         return found
 
 
-def _spellings(text: str, place: Value) -> list[str]:
-    found, at = _choices(text, 0, place)
+def _phrase(text: str) -> Phrase:
+    """Raises ValueError with the reason."""
+    runs = [_run(piece) for piece in _pieces(text)]
+    phrase = tuple([run for run in runs if run is not None])
+    if len(phrase) < len(runs):  # `gas man|oil man` without brackets
+        phrase = (_ways(text),)
+    if spellings(phrase) > _MOST_SPELLINGS:
+        raise ValueError(f"{spellings(phrase)} ways to read this phrase; split it")
+    if all(() in run for run in phrase):
+        raise ValueError(f"{text!r} holds no word")
+    return phrase
+
+
+def _pieces(text: str) -> list[str]:
+    """A phrase parted at the spaces outside its brackets."""
+    if "(" not in text:
+        return text.split()
+    pieces: list[str] = []
+    opened = 0
+    for piece in text.split():
+        if opened > 0:
+            pieces[-1] = f"{pieces[-1]} {piece}"
+        else:
+            pieces.append(piece)
+        opened += piece.count("(") - piece.count(")")
+    return pieces
+
+
+@lru_cache(maxsize=4096)  # most phrases of a list differ in one piece
+def _run(piece: str) -> Run | None:
+    """The ways to read a piece; None if it is not a piece, because the choice in it reaches beyond it."""
+    outside = piece
+    while outside != (outside := _BRACKETS.sub("", outside)):
+        pass
+    return None if "|" in outside else _ways(piece)
+
+
+def _ways(text: str) -> Run:
+    choices, at = _choices(text, 0)
     if at < len(text):
-        raise place.fault("a bracket is closed that was not opened")
-    return found
+        raise ValueError("a bracket is closed that was not opened")
+    return tuple(dict.fromkeys(words_of(choice) for choice in choices))
 
 
-def _choices(text: str, at: int, place: Value) -> tuple[list[str], int]:
+def _choices(text: str, at: int) -> tuple[list[str], int]:
     """What stands at `at`, up to the closing bracket of its choice or the end, written out."""
     whole: list[str] = []
     row = [""]
@@ -128,9 +171,9 @@ def _choices(text: str, at: int, place: Value) -> tuple[list[str], int]:
             row = [""]
             at += 1
         elif text[at] == "(":
-            inner, at = _choices(text, at + 1, place)
+            inner, at = _choices(text, at + 1)
             if at >= len(text):
-                raise place.fault("a bracket is not closed")
+                raise ValueError("a bracket is not closed")
             at += 1
             if text[at : at + 1] == "?":
                 inner.append("")
@@ -140,6 +183,6 @@ def _choices(text: str, at: int, place: Value) -> tuple[list[str], int]:
             end = min((i for i in (text.find(mark, at) for mark in "|()") if i >= 0), default=len(text))
             row = [start + text[at:end] for start in row]
             at = end
-        if len(row) > 10 * _MOST_SPELLINGS:
-            raise place.fault("too many ways to read this phrase; split it")
+        if len(row) > _MOST_SPELLINGS:
+            raise ValueError("too many ways to read this phrase; split it")
     return whole + row, at

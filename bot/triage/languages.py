@@ -1,5 +1,6 @@
 """Other languages: which one a text is written in, and danger told in it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Final
 
 from bot.triage.data import Value
 from bot.triage.rulebook import SECTIONS, Finding, Rulebook
-from bot.triage.text import fold, words_of
+from bot.triage.text import fold, pieces, words_of
 
 ENGLISH: Final = "en"
 _SURE: Final = 2
@@ -49,6 +50,10 @@ class Languages:
         for i, language in enumerate(languages):
             for word in language.words | language.rulebook.telling - english:
                 self._by_word.setdefault(word, []).append(i)
+        letters = "".join(sorted(frozenset().union(*(language.letters for language in languages))))
+        ranges = "".join(f"{first}-{last}" for first, last in _SCRIPTS.values())
+        self._letters = re.compile(f"[{ranges}{re.escape(letters)}]")
+        """Those that speak for one of the languages."""
 
     def advice(self, code: str, hazard: str) -> str | None:
         """The advice text of a language file."""
@@ -75,11 +80,14 @@ class Languages:
 
     def read(self, text: str, english_found: bool) -> tuple[str, list[Finding]]:
         """The language of a text (English when in doubt) and the hazards told in it."""
-        words = words_of(text)
+        words = pieces(text)  # and marks, which are words of no language
+        foreign = not text.isascii() and self._letters.search(text.lower()) is not None
+        english = len([word for word in words if word in self._english])
+        if not foreign and len([word for word in words if word in self._by_word]) <= english:
+            return ENGLISH, []  # as the score of each language would be
         scores = self._scores(text, words)
         if not scores:
             return ENGLISH, []
-        english = sum(1 for word in words if word in self._english)
         ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
         best, score = ranked[0]
         if score <= english or (english_found and score <= english + 1):

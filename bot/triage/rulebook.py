@@ -1,13 +1,17 @@
 """The rules of one language: its words, its signs, and the turns of phrase that say a hazard is not here and now."""
 
 import re
+import sys
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
 from bot.triage.data import Value
-from bot.triage.signs import LEVELS, Found, Match, Sign, matches, sign_from
+from bot.triage.phrases import Phrase, spellings, words_in, written_out
+from bot.triage.signs import LEVELS, Found, Match, Pattern, Sign, matches, sign_from
 from bot.triage.text import Reading, read, words_of
 from bot.triage.vocabulary import HARMLESS, Span, Vocabulary
 
@@ -26,6 +30,8 @@ _ALONE: Final = 4
 _SHORT_ANSWER: Final = 8
 _CLAUSES_UNTIL_OVER: Final = 3
 _UNLESS_REACH: Final = 8
+_READINGS_KEPT: Final = 32
+"""A message, the one before, both together, and the parts of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Rulebook:
         self._hazards = hazards
         self._ids: dict[str, int] = {}
         self._size = HARMLESS + 1
-        self._phrases: list[tuple[tuple[str, ...], int]] = []
+        self._phrases: list[tuple[Phrase, int]] = []
         self._numbers: list[_Number] = []
         self._signs: list[Sign] = []
         self._cue_ids: dict[str, int] = {}
@@ -70,8 +76,12 @@ class Rulebook:
         self._vocabulary = Vocabulary()
         self._names: dict[int, str] = {}
         """Ids of concepts and cues by number, without the phrases that a sign quotes."""
-        self._last: tuple[str, Reading, dict[int, list[Span]]] = ("", read(""), {})
-        """The text read last: its concepts are asked for after its findings."""
+        self._patterns: list[tuple[int, Sign, Pattern, Sequence[frozenset[int]]]] = []
+        """Every pattern with its sign, the number of that, and the groups of which one concept each must be there."""
+        self._calls: dict[int, list[int]] = {}
+        """By concept the numbers of the patterns to try where it is found."""
+        self._read = lru_cache(maxsize=_READINGS_KEPT)(self._read_afresh)
+        """What was read last is asked for again: for its findings, for its concepts, for what it says of what came before."""
 
     # --- building -------------------------------------------------------------------------------------------------
 
@@ -84,8 +94,7 @@ class Rulebook:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise value.fault(f"{name!r}: a concept is named with small letters, digits and underscores")
             number = self._number(name)
-            for phrase, place in value.phrases():
-                self._phrases.append((self._words(phrase, place), number))
+            self._phrases.extend((phrase, number) for phrase in value.phrases())
 
     def add_rules(
         self, fields: Mapping[str, Value], ordinary: Sequence[str] = (), also_wanted: Sequence[str] = ()
@@ -98,8 +107,7 @@ class Rulebook:
         if "numbers" in fields:
             self._add_numbers(fields["numbers"])
         if "harmless" in fields:
-            for phrase, place in fields["harmless"].phrases():
-                self._phrases.append((self._words(phrase, place), HARMLESS))
+            self._phrases.extend((phrase, HARMLESS) for phrase in fields["harmless"].phrases())
         if "reading" in fields:
             self._add_cues(fields["reading"])
         if "signs" in fields:
@@ -112,19 +120,12 @@ class Rulebook:
             self._size += 1
         return self._ids[name]
 
-    @staticmethod
-    def _words(phrase: str, place: Value) -> tuple[str, ...]:
-        words = words_of(phrase)
-        if not words:
-            raise place.fault(f"{phrase!r} holds no word")
-        return words
-
     def _concept(self, name: str, is_phrase: bool, place: Value) -> int:
         if is_phrase:
             known = f'"{name}"' in self._ids
             number = self._number(f'"{name}"')
             if not known:
-                self._phrases.append((self._words(name, place), number))
+                self._phrases.append((tuple(((word,),) for word in _words(name, place)), number))
             self._wanted.add(number)
             return number
         if name not in self._ids:
@@ -136,7 +137,9 @@ class Rulebook:
         for name, value in section.entries():
             fields = value.fields("least", "most", "before", "after", required=("least", "most"))
             sides = [
-                tuple(self._words(text, place) for text, place in fields[side].phrases()) if side in fields else ()
+                tuple(words for phrase in fields[side].phrases() for words in written_out(phrase))
+                if side in fields
+                else ()
                 for side in ("before", "after")
             ]
             number = _Number(self._number(name), fields["least"].number(), fields["most"].number(), sides[0], sides[1])
@@ -145,7 +148,7 @@ class Rulebook:
     def _add_cues(self, section: Value) -> None:
         fields = section.fields(*CUES)
         plain = {
-            name: frozenset(words_of(text)[0] for text, place in fields[name].phrases() if self._words(text, place))
+            name: frozenset(words[0] for phrase in fields[name].phrases() for words in written_out(phrase) if words)
             for name in ("negation_reach", "clause_openers", "clause_joiners", "clause_subjects")
             if name in fields
         }
@@ -157,7 +160,7 @@ class Rulebook:
         for name, value in fields.items():
             if name not in plain:
                 number = self._cue_ids[name] = self._number(f"reading:{name}")
-                self._phrases.extend((self._words(phrase, place), number) for phrase, place in value.phrases())
+                self._phrases.extend((phrase, number) for phrase in value.phrases())
 
     def _compile(self, ordinary: Sequence[str]) -> None:
         plain = self._reach | self._openers | self._joiners | self._subjects
@@ -165,19 +168,26 @@ class Rulebook:
         self._terms = {
             concept for sign in self._signs for pattern in sign.patterns for term in pattern.terms for concept in term
         }
-        vocabulary = Vocabulary([*ordinary, *plain])
-        telling: set[str] = set()
-        for words, concept in self._phrases:
-            if concept in used:
-                vocabulary.add(words, concept)
-                if concept in self._wanted:
-                    telling.update(words)
-        vocabulary.correct_towards(telling)
+        phrases = [(phrase, concept) for phrase, concept in self._phrases if concept in used]
+        telling = {word for phrase, concept in phrases if concept in self._wanted for word in words_in(phrase)}
+        vocabulary = Vocabulary(phrases, [*ordinary, *plain], telling)
         vocabulary.always_find(
             {concept for sign in self._signs for concept in (*sign.unless, *sign.unless_anywhere)} - self._terms
         )
         self._vocabulary = vocabulary
-        self._names = {number: name for name, number in self._ids.items() if not name.startswith('"')}
+        self._patterns = [
+            (at, sign, pattern, [frozenset(group) for group in (*pattern.terms, *sign.needs)])
+            for at, sign in enumerate(self._signs)
+            for pattern in sign.patterns
+        ]
+        readings: Counter[int] = Counter()
+        for phrase, concept in phrases:
+            readings[concept] += spellings(phrase)
+        for number, (_, _, _, needed) in enumerate(self._patterns):
+            rarest = min(needed, key=lambda group: sum(readings[concept] for concept in group))
+            for concept in rarest:
+                self._calls.setdefault(concept, []).append(number)
+        self._names = {number: sys.intern(name) for name, number in self._ids.items() if not name.startswith('"')}
         self.telling = frozenset(telling)
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -185,7 +195,8 @@ class Rulebook:
     def concepts(self, text: str) -> list[str]:
         """The ids of everything in a text that the rules have a word for, turns of phrase among them, in order."""
         _, found = self._read(text)
-        return sorted({self._names[number] for number in found if number in self._names})
+        names = self._names
+        return sorted([names[number] for number in found if number in names])
 
     def findings(self, text: str) -> list[Finding]:
         """Every hazard that a text speaks of, in the order of the rules."""
@@ -197,43 +208,42 @@ class Rulebook:
         if not reading.words:
             return [], False
         present = found.keys()
-        page = _Page(reading, found, self._cue_ids, self._reach, self._terms)
-        findings: list[Finding] = []
-        for sign in self._signs:
-            if any(present.isdisjoint(group) for group in sign.needs):
+        page: _Page | None = None
+        best: dict[int, Finding] = {}
+        """By the number of the sign."""
+        for number in self._candidates(present):
+            at, sign, pattern, needed = self._patterns[number]
+            held = best.get(at)
+            if (
+                any(map(present.isdisjoint, needed))
+                or (held is not None and held.level == sign.level)
+                or (sign.alone and len(reading.words) > sign.alone)
+                or not present.isdisjoint(sign.unless_anywhere)
+            ):
                 continue
-            if sign.alone and len(reading.words) > sign.alone:
-                continue
-            if sign.unless_anywhere and not present.isdisjoint(sign.unless_anywhere):
-                continue
-            best: Finding | None = None
-            for pattern in sign.patterns:
-                if any(present.isdisjoint(term) for term in pattern.terms):
-                    continue
-                for match in matches(pattern, sign.within, found, reading):
-                    finding = page.judge(sign, match)
-                    if finding and (best is None or LEVELS.index(finding.level) > LEVELS.index(best.level)):
-                        best = finding
-                if best and best.level == sign.level:
-                    break
-            if best:
-                findings.append(best)
-        return findings, page.denied
+            for match in matches(pattern, sign.within, found, reading):
+                page = page or _Page(reading, found, self._cue_ids, self._reach, self._terms)
+                finding = page.judge(sign, match)
+                if finding and (held is None or LEVELS.index(finding.level) > LEVELS.index(held.level)):
+                    held = best[at] = finding
+        return [best[at] for at in sorted(best)], page is not None and page.denied
 
-    def _read(self, text: str) -> tuple[Reading, dict[int, list[Span]]]:
-        last, reading, found = self._last
-        if last != text:
-            reading = read(text, self._vocabulary.spelt, self._openers, self._joiners, self._subjects)
-            found = self._vocabulary.find(reading.words)
-            self._find_numbers(reading.words, found)
-            self._last = text, reading, found
+    def _candidates(self, present: Collection[int]) -> list[int]:
+        """Numbers of the patterns of which some of the needed concepts are there, in the order of the rules."""
+        calls = self._calls
+        return sorted({number for concept in present if concept in calls for number in calls[concept]})
+
+    def _read_afresh(self, text: str) -> tuple[Reading, dict[int, list[Span]]]:
+        reading = read(text, self._vocabulary.spelt, self._openers, self._joiners, self._subjects)
+        found = self._vocabulary.find(reading.words)
+        self._find_numbers(reading.words, found)
         return reading, found
 
     def confirms(self, text: str) -> bool:
         """Whether a text says no more than "yes, now"."""
         number = self._cue_ids.get("confirms")
-        reading = read(text, self._vocabulary.spelt)
-        spans: Sequence[Span] = self._vocabulary.find(reading.words).get(number, []) if number is not None else []
+        reading, found = self._read(text)
+        spans: Sequence[Span] = found.get(number, []) if number is not None else []
         return bool(spans) and min(span.start for span in spans) == 0 and len(reading.words) <= _SHORT_ANSWER
 
     def levels(self, hazard: str) -> tuple[str, ...]:
@@ -253,6 +263,13 @@ class Rulebook:
                     or any(tuple(words[max(0, i - len(phrase)) : i]) == phrase for phrase in number.before)
                 ):
                     found.setdefault(number.concept, []).append(Span(i, i + 1))
+
+
+def _words(phrase: str, place: Value) -> tuple[str, ...]:
+    words = words_of(phrase)
+    if not words:
+        raise place.fault(f"{phrase!r} holds no word")
+    return words
 
 
 class _Page:
@@ -326,10 +343,11 @@ class _Page:
         bound: set[int] = set()
         for span in self._cues("not_negation"):
             bound.update(range(span.start, span.end))
-        for concept in terms:
-            for span in self._found.get(concept, ()):
-                if span.end - span.start > 1:
-                    bound.update(range(span.start, span.end))
+        for concept, spans in self._found.items():
+            if concept in terms:
+                for span in spans:
+                    if span.end - span.start > 1:
+                        bound.update(range(span.start, span.end))
         return {span.end - 1: span for span in negations if span.start not in bound}
 
     def _negated(self, first: int, match: Match) -> str:

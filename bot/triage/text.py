@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 CLAUSE: Final = 1
 """A comma, a dash, a bracket, a "but"."""
@@ -14,11 +14,18 @@ STOP: Final = 3
 """A full stop or a question mark."""
 
 _BREAK_COST: Final = (0, 0, 2, 100)
+_FEWEST_JOINED: Final = 3
 _FRAGMENT: Final = 2
 """So many words before a full stop are not a sentence: `Gas. Cooker. Smell.`"""
+_MARKS: Final = {
+    **dict.fromkeys(",;:()[]—–…，；：、،؛", CLAUSE),
+    **dict.fromkeys("!\n！", PAUSE),
+    **dict.fromkeys(".?؟۔。？", STOP),
+}
+"""What a mark that stands between words does, by its first character. Anything else is a word, or a dash in the open."""
 _TOKEN: Final = re.compile(
-    r"(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff])|(?P<word>\d+|[^\W\d_]+)|(?P<stop>[.?؟۔。？]+)|(?P<pause>[!\n！]+)"
-    r"|(?P<clause>[,;:()\[\]—–…，；：、،؛]|\s-+\s)"
+    r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|\d+|[^\W\d_]+|[.?؟۔。？]+|[!\n！]+"
+    r"|[,;:()\[\]—–…，；：、،؛]|\s-+\s"
 )
 _APOSTROPHES: Final = re.compile("(?<=\\w)['’‘`´ʼ](?=\\w|\\s|$)|['’‘`´ʼ](?=\\w)")
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -29,8 +36,7 @@ _LETTERS: Final = str.maketrans({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A text as words. All sequences run over the words."""
 
     words: tuple[str, ...]
@@ -61,7 +67,13 @@ def words_of(phrase: str) -> tuple[str, ...]:
         words = tuple(phrase.split())
         if all(word.isalpha() for word in words):
             return words
-    return tuple(match.group() for match in _TOKEN.finditer(fold(phrase)) if match.lastgroup in ("word", "han"))
+    return tuple(token for token in pieces(phrase) if _is_word(token))
+
+
+@lru_cache(maxsize=8)  # a message is asked for in turn by the rules, by what tells languages apart and by its languages
+def pieces(text: str) -> tuple[str, ...]:
+    """The words of a folded text and the marks between them, in order."""
+    return tuple(_TOKEN.findall(fold(text)))
 
 
 def read(
@@ -76,46 +88,58 @@ def read(
     words: list[str] = []
     typed: list[str] = []
     breaks: list[int] = []
-    for word, strength in _joined(_words_and_breaks(text)):
+    for word, strength in _words_and_breaks(text):
         meant = respell(word)
-        words.extend(meant)
-        typed.extend((word, *[""] * (len(meant) - 1)))
-        breaks.extend((strength, *[0] * (len(meant) - 1)))
+        words += meant
+        typed.append(word)
+        breaks.append(strength)
+        for _ in range(1, len(meant)):
+            typed.append("")
+            breaks.append(0)
     for i in range(1, len(words)):
-        if not breaks[i] and (
-            words[i] in openers or (words[i] in joiners and i + 1 < len(words) and words[i + 1] in subjects)
-        ):
+        word = words[i]
+        if (word in openers or (word in joiners and i + 1 < len(words) and words[i + 1] in subjects)) and not breaks[i]:
             breaks[i] = CLAUSE
     clauses, sentences, places = [], [], []
     clause = sentence = extra = 0
     start = 0
     for i, strength in enumerate(breaks):
-        if strength == STOP:
-            if i - start <= _FRAGMENT:
-                strength = PAUSE
-            start = i
-        clause += strength > 0
-        sentence += strength == STOP
-        extra += _BREAK_COST[strength]
+        if strength:
+            if strength == STOP:
+                if i - start <= _FRAGMENT:
+                    strength = PAUSE
+                start = i
+            clause += 1
+            sentence += strength == STOP
+            extra += _BREAK_COST[strength]
         clauses.append(clause)
         sentences.append(sentence)
         places.append(i + extra)
     return Reading(tuple(words), tuple(typed), tuple(clauses), tuple(sentences), tuple(places))
 
 
+def _is_word(token: str) -> bool:
+    return token[0] not in _MARKS and not token[0].isspace()
+
+
 def _words_and_breaks(text: str) -> list[tuple[str, int]]:
     """Each word, with the break before it."""
     found: list[tuple[str, int]] = []
-    pending = 0
-    for match in _TOKEN.finditer(fold(text)):
-        kind = match.lastgroup
-        if kind in ("word", "han"):
-            word = match.group()
-            found.append((_REPEATED.sub(r"\1\1", word) if len(word) > 3 else word, pending))
+    pending = letters = 0
+    tokens = pieces(text)
+    drawn_out = _REPEATED.search(" ".join(tokens)) is not None
+    for token in tokens:
+        strength = _MARKS.get(token[0])
+        if strength is None and not token[0].isspace():
+            if len(token) == 1:
+                letters += 1
+            elif drawn_out and len(token) > 3:
+                token = _REPEATED.sub(r"\1\1", token)  # `helllllp` is `hellp`
+            found.append((token, pending))
             pending = 0
         elif found:
-            pending = max(pending, STOP if kind == "stop" else PAUSE if kind == "pause" else CLAUSE)
-    return found
+            pending = max(pending, strength or CLAUSE)
+    return _joined(found) if letters >= _FEWEST_JOINED else found
 
 
 def _joined(words: list[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -126,7 +150,7 @@ def _joined(words: list[tuple[str, int]]) -> list[tuple[str, int]]:
         end = i
         while end < len(words) and len(words[end][0]) == 1 and "a" <= words[end][0] <= "z":
             end += 1
-        if end - i >= 3:
+        if end - i >= _FEWEST_JOINED:
             joined.append(("".join(word for word, _ in words[i:end]), words[i][1]))
             i = end
         else:

@@ -1,8 +1,9 @@
 """Finding the concepts of the lexicons in a text, however the words are spelt."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
+
+from bot.triage.phrases import Node, Phrase, automaton, words_in
 
 HARMLESS: Final = 0
 """The concept of phrases that only look dangerous: what they cover is read no further."""
@@ -12,14 +13,16 @@ _SHORTEST_CORRECTED: Final = 4
 _TWO_SLIPS_FROM: Final = 8
 
 
-@dataclass(slots=True)
-class _Node:
-    following: dict[str, "_Node"] = field(default_factory=dict)
-    concepts: tuple[int, ...] = ()
+class _Look(NamedTuple):
+    """What is to be known of a word to find phrases with it."""
+
+    forms: tuple[str, ...]
+    """The word as it stands, and without its plural."""
+    beginnings: list[Node]
+    """Of phrases."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Words `start` up to, not including, `end`."""
 
     start: int
@@ -29,34 +32,22 @@ class Span:
 class Vocabulary:
     """Phrases with the concepts they stand for, found in one walk over a text."""
 
-    def __init__(self, ordinary: Iterable[str] = ()) -> None:
-        self._root = _Node()
-        self._words: set[str] = set(ordinary)
-        self._corrected: dict[str, list[str]] = {}
-        self._telling: set[str] = set()
+    def __init__(
+        self, phrases: Sequence[tuple[Phrase, int]] = (), ordinary: Iterable[str] = (), telling: Iterable[str] = ()
+    ) -> None:
+        """Phrases, each with the number of what it stands for; other words to be left as they are; and the words that
+        misspelt ones may be read as: with one slip in words of four to seven letters, two in longer ones."""
+        self._beginnings = automaton(phrases).following
+        self._words = {*ordinary, *(word for phrase, _ in phrases for word in words_in(phrase))}
+        self._telling = {word for word in telling if len(word) > 2}
+        self._near: dict[tuple[str, int], list[tuple[int, str]]] = {}
+        """By first letter and length the telling words, and the set of letters of each."""
+        for word in sorted(self._telling):
+            if len(word) >= _SHORTEST_CORRECTED and word.isalpha() and word.isascii():
+                self._near.setdefault((word[0], len(word)), []).append((_letters(word), word))
         self._conditions: frozenset[int] = frozenset()
         self._remembered: dict[str, tuple[str, ...]] = {}
-
-    def add(self, words: Sequence[str], concept: int) -> None:
-        """Let a phrase stand for a concept, next to what it stands for already."""
-        node = self._root
-        for word in words:
-            after = node.following.get(word)
-            if after is None:
-                after = node.following[word] = _Node()
-            node = after
-        self._words.update(words)
-        if concept not in node.concepts:
-            node.concepts = (*node.concepts, concept)
-
-    def correct_towards(self, words: Collection[str]) -> None:
-        """Let misspelt words be read as one of these: one slip in words of four to seven letters, two in longer ones."""
-        self._telling.update(word for word in words if len(word) >= 3)
-        for word in sorted(words):
-            if len(word) >= _SHORTEST_CORRECTED and word.isalpha() and word.isascii():
-                for key in _with_letters_left_out(word, _slips(word)):
-                    self._corrected.setdefault(key, []).append(word)
-        self._remembered.clear()
+        self._looks: dict[str, _Look] = {}
 
     def always_find(self, concepts: Collection[int]) -> None:
         """Let these be found inside harmless phrases too: they never raise a hazard, they only keep one down."""
@@ -65,47 +56,50 @@ class Vocabulary:
     def find(self, words: Sequence[str]) -> dict[int, list[Span]]:
         """Every concept in a text (whose words went through `spelt`) with its places, in order. Nothing is found inside
         a harmless phrase; what is as long, or reaches beyond it, is."""
-        found: list[tuple[int, int, tuple[int, ...]]] = []
-        harmless: list[tuple[int, int]] = []
+        found: list[tuple[Span, tuple[int, ...]]] = []
         size = len(words)
-        singular = [
-            word[:-1] if len(word) > 3 and word[-1] == "s" and word[:-1] in self._words else "" for word in words
-        ]
-        for i in range(size):
-            nodes = [self._root]
-            j = i
-            while nodes and j < size:
-                word, stem = words[j], singular[j]
-                nodes = [
-                    after
-                    for node in nodes
-                    for form in ((word, stem) if stem else (word,))
-                    if (after := node.following.get(form)) is not None
-                ]
-                j += 1
+        looks = [self._looks.get(word) or self._look_at(word) for word in words]
+        for i, look in enumerate(looks):
+            nodes = look.beginnings
+            j = i + 1
+            while nodes:
+                onward = []
                 for node in nodes:
                     if node.concepts:
-                        if HARMLESS in node.concepts:
-                            harmless.append((i, j))
-                        found.append((i, j, node.concepts))
+                        found.append((Span(i, j), node.concepts))
+                    if node.following:
+                        onward.append(node.following)
+                if j == size or not onward:
+                    break
+                forms = looks[j].forms
+                nodes = [after[form] for after in onward for form in forms if form in after]
+                j += 1
+        harmless = [span for span, concepts in found if HARMLESS in concepts]
         spans: dict[int, list[Span]] = {}
-        for start, end, concepts in found:
-            covered = bool(harmless) and any(a <= start and end <= b and end - start < b - a for a, b in harmless)
+        for span, concepts in found:
+            covered = bool(harmless) and _covered(span, harmless)
             for concept in concepts:
                 if not covered or concept in self._conditions:
-                    spans.setdefault(concept, []).append(Span(start, end))
+                    spans.setdefault(concept, []).append(span)
         return spans
+
+    def _look_at(self, word: str) -> _Look:
+        singular = len(word) > 3 and word[-1] == "s" and word[:-1] in self._words
+        forms = (word, word[:-1]) if singular else (word,)
+        look = _Look(forms, [self._beginnings[form] for form in forms if form in self._beginnings])
+        if len(self._looks) >= _MOST_REMEMBERED:
+            self._looks.clear()
+        self._looks[word] = look
+        return look
 
     def spelt(self, word: str) -> tuple[str, ...]:
         """The word of the vocabulary that was most likely meant, or the two that were run together, or the word itself."""
-        if word in self._words:
-            return (word,)
         remembered = self._remembered.get(word)
         if remembered is None:
             if len(self._remembered) >= _MOST_REMEMBERED:
                 self._remembered.clear()
-            guess = self._guess(word)
-            remembered = self._remembered[word] = (guess,) if guess else self._parted(word) or (word,)
+            known = word if word in self._words else self._guess(word)
+            remembered = self._remembered[word] = (known,) if known else self._parted(word) or (word,)
         return remembered
 
     def _parted(self, word: str) -> tuple[str, ...]:
@@ -123,15 +117,25 @@ class Vocabulary:
         if not _SHORTEST_CORRECTED <= len(word) <= 24 or not (word.isascii() and word.isalpha()):
             return ""
         best: tuple[int, str] | None = None
-        for key in _with_letters_left_out(word, _slips(word)):
-            for candidate in self._corrected.get(key, ()):
-                slips = _distance(word, candidate)
-                first_differs = candidate[0] != word[0]
-                if slips > min(_slips(candidate), _slips(word)) or (first_differs and not _swapped(word, candidate)):
-                    continue
-                if best is None or (slips, candidate) < best:
-                    best = (slips, candidate)
+        slips, letters = _slips(word), _letters(word)
+        for first in {word[0], word[1]}:
+            for size in range(len(word) - slips, len(word) + slips + 1):
+                for others, candidate in self._near.get((first, size), ()):
+                    allowed = min(slips, _slips(candidate))
+                    if (letters ^ others).bit_count() > 2 * allowed:
+                        continue  # each slip changes two letters at most
+                    if first != word[0] and not _swapped(word, candidate):
+                        continue
+                    made = _distance(word, candidate)
+                    if made <= allowed and (best is None or (made, candidate) < best):
+                        best = (made, candidate)
         return best[1] if best else ""
+
+
+def _covered(span: Span, harmless: Sequence[Span]) -> bool:
+    """Whether a longer harmless phrase holds it."""
+    start, end = span
+    return any(a <= start and end <= b and end - start < b - a for a, b in harmless)
 
 
 def _regular_forms(word: str) -> Iterable[str]:
@@ -156,12 +160,12 @@ def _slips(word: str) -> int:
     return 2 if len(word) >= _TWO_SLIPS_FROM else 1
 
 
-def _with_letters_left_out(word: str, slips: int) -> set[str]:
-    keys = layer = {word}
-    for _ in range(slips):
-        layer = {key[:i] + key[i + 1 :] for key in layer for i in range(len(key))}
-        keys = keys | layer
-    return keys
+def _letters(word: str) -> int:
+    """The set of letters of a word, a bit for each."""
+    found = 0
+    for letter in word:
+        found |= 1 << (ord(letter) - ord("a"))
+    return found
 
 
 def _distance(one: str, other: str) -> int:
