@@ -29,10 +29,11 @@ from bot.desk import contact as contacts
 from bot.desk import reach
 from bot.desk import task as tasks
 from bot.desk.office import Office
+from bot.desk.preference import is_safe
 from bot.messages import ChannelName, Choice, DeliveryState, Outbound, Receipt
 from bot.store import Store, conversations
 from bot.store import outbox as rows
-from bot.store.tables import Message
+from bot.store.tables import Contact, Message
 from bot.wallclock import WallClock
 
 log = logging.getLogger(__name__)
@@ -112,21 +113,21 @@ class Outbox:
         now = self._wall_clock.now()
         busy = set(self._busy.values())
 
-        def work(session: Session) -> list[tuple[Message, bool]]:
+        def work(session: Session) -> list[tuple[Message, str | None]]:
             taken = rows.lease_due(session, now=now, until=now + LEASE, most=room, busy=busy)
-            return [(each, each.urgent or _may_receive(session, each)) for each in taken]
+            return [(each, None if each.urgent else _barred(session, each, now)) for each in taken]
 
         taken = await self._store.run(work)
-        for message, allowed in taken:
+        for message, barred in taken:
             self._busy[message.id] = message.conversation_id
-            send = asyncio.create_task(self._deliver(message, allowed))
+            send = asyncio.create_task(self._deliver(message, barred))
             self._sends.add(send)
             send.add_done_callback(self._sends.discard)
         return len(taken)
 
-    async def _deliver(self, message: Message, allowed: bool) -> None:
+    async def _deliver(self, message: Message, barred: str | None) -> None:
         try:
-            await self._attempt(message, allowed)
+            await self._attempt(message, barred)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not leave the message leased for ever, nor stop the others
             log.error("send_failed", extra={"message_id": message.id, "channel": message.channel} | faults.of(error))
             await self._postpone(message, TemporaryFailure("internal error"))
@@ -134,8 +135,8 @@ class Outbox:
             self._busy.pop(message.id, None)
             self.nudge()
 
-    async def _attempt(self, message: Message, allowed: bool) -> None:
-        """`allowed`: whether the address takes messages, or this one is sent whatever it says."""
+    async def _attempt(self, message: Message, barred: str | None) -> None:
+        """`barred`: why it must not be sent now; None if it may be."""
         channel = self._channels.get(ChannelName(message.channel))
         if channel is None:
             await self._give_up(message, PermanentFailure(f"the channel {message.channel} is switched off"))
@@ -148,8 +149,8 @@ class Outbox:
         try:
             provider_id = await self._look_up(channel, message, outbound)
             if provider_id is None:
-                if not allowed:
-                    raise PermanentFailure("the address has opted out or is blocked", code="opted_out")
+                if barred is not None:
+                    raise PermanentFailure("nothing may be sent to this address now", code=barred)
                 provider_id = await channel.send(outbound)
         except UnknownOutcome as failure:
             # Still `sending`: whoever leases it next sees that, and asks the provider first.
@@ -306,8 +307,16 @@ class Outbox:
         return await self._store.read(rows.backlog)
 
 
-def _may_receive(session: Session, message: Message) -> bool:
-    return contacts.may_receive(conversations.address_written_to(session, message.conversation_id))
+def _barred(session: Session, message: Message, now: datetime) -> str | None:
+    """Why a message must not be sent: its address takes none; or we send it by ourselves, and that is not safe now."""
+    address = conversations.address_written_to(session, message.conversation_id)
+    if not contacts.may_receive(address):
+        return "opted_out"
+    if message.detail.get("pushed"):
+        contact = session.get_one(Contact, address.contact_id)
+        if not is_safe(contact, now) or address.channel in (contact.never_by or ()):
+            return "not_safe_now"
+    return None
 
 
 def _outbound(message: Message) -> Outbound:

@@ -26,7 +26,7 @@ from bot.desk.why import HOW
 from bot.sla import Commitment
 from bot.sla.calendar import at_local
 from bot.sla.commitment import PAUSES
-from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, ClockState, HandoverState, Message, Staff, Task
+from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, ClockState, HandoverState, Staff, Task
 
 NAME_HANDLER: Final = "name_complaint_handler"
 LONGEST_WORDS: Final = 1500
@@ -219,11 +219,6 @@ class Casework:
 
     def _handler(self, session: Session, case: Case, form: Mapping[str, str], me: Staff, now: datetime) -> None:
         """Name who deals with a complaint, and tell the tenant."""
-        told = select(Message.id).where(Message.once == f"handler:{case.id}:{case.stage}")
-        if session.exec(told).first() is not None:
-            raise NotAllowed(
-                f"The tenant was told that {case.handler} deals with this. Write to them yourself if that has changed."
-            )
         milestone.name_handler(session, self._office, case, form.get("name", ""), me, now=now)
         self._tick_off(session, case, NAME_HANDLER, me, now)
 
@@ -255,11 +250,6 @@ class Casework:
 
     def _close(self, session: Session, case: Case, form: Mapping[str, str], me: Staff, now: datetime) -> None:
         """Close a case with the outcome that the tenant reads."""
-        handover = handovers.of_case(session, case.id)
-        if handover is not None and handover.state == HandoverState.WAITING:
-            raise NotAllowed(
-                "Nobody has taken this emergency yet. Take it, or call it off with a reason, before it is closed."
-            )
         cases.close(session, self._office, case, form.get("outcome", ""), me, now=now, as_=form.get("as", "done"))
 
     def _tick_off(self, session: Session, case: Case, kind: str, me: Staff, now: datetime) -> None:

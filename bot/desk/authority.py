@@ -51,6 +51,19 @@ def answer(
     return Took.TAKEN
 
 
+def drop(session: Session, office: Office, case_id: str, staff: Staff, *, now: datetime) -> None:
+    """The case is closed: nobody is asked any more."""
+    for waiting in asked(session, case_id):
+        if waiting.state == WAITING:
+            waiting.state, waiting.next_at, waiting.reason = (
+                HandoverState.STOOD_DOWN.value,
+                None,
+                "The case was closed.",
+            )
+            session.add(waiting)
+            record(session, office, "authority_dropped", waiting.id, actor=staff.id, now=now, case=case_id)
+
+
 def asked(session: Session, case_id: str) -> list[Handover]:
     """What managers were asked about a case, in order."""
     return list(

@@ -11,9 +11,9 @@ from typing import Any, Final
 from sqlmodel import Session, select
 
 from bot import references
+from bot.desk import authority, reach, watch
 from bot.desk import clock as clocks
 from bot.desk import handover as handovers
-from bot.desk import reach, watch
 from bot.desk import survey as surveys
 from bot.desk import task as tasks
 from bot.desk.clock import PROGRESS_UPDATE
@@ -132,10 +132,17 @@ def close(
     """Close a case (`as_` one of `ENDINGS`) with its outcome, in words for the tenant.
 
     What only these words prove (an answer, a decision) is met once the tenant has them; the rest is met now if it is done,
-    else ended. Nothing is sent about the case afterwards. Raises NotAllowed if it is closed, or nothing is said.
+    else ended. Nothing is sent about the case afterwards. Raises NotAllowed if it is closed, nothing is said, or an
+    emergency still looks for somebody who takes it.
     """
     if case.state != "open" or not outcome.strip() or as_ not in ENDINGS:
         raise NotAllowed("Only an open case can be closed, with an outcome that the tenant can read.")
+    handover = handovers.of_case(session, case.id)
+    if handover is not None and handover.state == handovers.WAITING:
+        raise NotAllowed(
+            "Nobody has taken this emergency yet. Take it, or call it off with a reason, before it is closed."
+        )
+    authority.drop(session, office, case.id, staff, now=now)
     case.state, case.closed_at, case.closed_as, case.outcome = "closed", now, as_, outcome.strip()
     if case.kind == "repair" and as_ == "done":
         case.completed_at = case.completed_at or now

@@ -370,15 +370,15 @@ def _nothing_more_to_do(session: Session, clock: Clock, *, now: datetime) -> Non
 
 
 def _news(session: Session, office: Office, message: Message, *, now: datetime) -> None:
-    """A person wrote to the tenant about the case: that is an update, and the next is due so long after it."""
-    assert message.case_id is not None
-    noted = select(Clock.id).where(Clock.commitment == PROGRESS_UPDATE, Clock.met_message_id == message.id)
-    running = running_update(session, message.case_id)
-    case = session.get_one(Case, message.case_id)
-    if running is None or case.state != "open" or session.exec(noted.where(Clock.case_id == case.id)).first():
-        return
-    _met(session, office, running, at=now, actor="staff", now=now, message=message)
-    next_update(session, office, case, since=now, now=now)
+    """A person wrote to the tenant about cases: that is an update of each, and the next is due so long after it."""
+    for case_id in message.detail.get("news_of", [message.case_id]):
+        noted = select(Clock.id).where(Clock.commitment == PROGRESS_UPDATE, Clock.met_message_id == message.id)
+        running = running_update(session, case_id)
+        case = session.get_one(Case, case_id)
+        if running is None or case.state != "open" or session.exec(noted.where(Clock.case_id == case.id)).first():
+            continue
+        _met(session, office, running, at=now, actor="staff", now=now, message=message)
+        next_update(session, office, case, since=now, now=now)
 
 
 # --- paused, extended, ended

@@ -111,16 +111,25 @@ def hand_back(session: Session, office: Office, conversation_id: str, staff: Sta
     return conversation
 
 
-def reply(session: Session, office: Office, conversation_id: str, staff: Staff, text: str, *, now: datetime) -> Message:
-    """A person's own words, signed with their name, role and team. Raises NotAllowed unless they hold the conversation."""
+def reply(
+    session: Session, office: Office, conversation_id: str, staff: Staff, text: str, *, now: datetime,
+    news_of: Sequence[str] | None = None,
+) -> Message:  # fmt: skip
+    """A person's own words, signed with their name, role and team. Raises NotAllowed unless they hold the conversation.
+
+    `news_of` are the ids of the cases that the words are news of, which puts off their next update; None: of the case that
+    was opened last in this conversation.
+    """
     conversation = _load(session, conversation_id)
     if conversation.owner != Owner.STAFF or conversation.assignee_id != staff.id:
         raise NotAllowed("Take this conversation over before you reply, so that the bot does not answer as well.")
     signed = Say(
         "utter_staff_reply", {"text": text.strip(), "name": staff.name, "role": staff.job_title, "team": staff.team}
     )
+    case_id = next(iter(news_of or ()), conversation.last_case_id)
+    detail = {} if news_of is None else {"news_of": list(news_of)}
     message = say_keys(
-        session, office, conversation, [signed], now=now, kind="staff", case_id=conversation.last_case_id, staff=staff
+        session, office, conversation, [signed], now=now, kind="staff", case_id=case_id, staff=staff, detail=detail
     )
     conversations.save(session, conversation)
     return message

@@ -6,7 +6,7 @@ What has happened is evidence: it meets the clocks that it keeps, and starts tho
 from datetime import datetime
 from typing import Final
 
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from bot.desk import clock as clocks
 from bot.desk import reach
@@ -16,9 +16,11 @@ from bot.desk.conversation import NotAllowed, record
 from bot.desk.office import Office
 from bot.messages import Say
 from bot.sla.commitment import OUTCOMES
-from bot.store.tables import Case, Clock, Contact, Staff
+from bot.store.tables import Case, Clock, Contact, Event, Staff
 
 MADE_SAFE: Final = "made_safe"
+HANDLER_NAMED: Final = "handler_named"
+"""The event that says that the tenant was told who deals with a complaint."""
 _STARTS: Final = {
     "completed": "repair_completed", "investigation_completed": "investigation_completed", "check_recorded": "check_recorded",
 }  # fmt: skip
@@ -55,21 +57,45 @@ def reached(
 
 
 def assign(session: Session, office: Office, case: Case, owner: Staff, staff: Staff, *, now: datetime) -> None:
-    """Give a case to a member of staff: they are asked and warned about its promises."""
+    """Give a case to a member of staff: they are asked and warned about its promises. Raises NotAllowed if it is closed, or
+    they have left."""
+    if case.state != "open" or owner.disabled_at is not None:
+        raise NotAllowed("Only an open case can be given to somebody, and only to somebody who works here.")
     case.owner_id = owner.id
     session.add(case)
     record(session, office, "case_assigned", case.id, actor=staff.id, now=now, owner=owner.id)
 
 
+def assign_team(session: Session, office: Office, case: Case, team: str, staff: Staff, *, now: datetime) -> None:
+    """Give a case to a whole team of the policy's, by its name. Raises NotAllowed if it is closed, or there is none."""
+    found = next((each for each, _ in office.policy.teams if each.name == team), None)
+    if case.state != "open" or found is None:
+        raise NotAllowed("Only an open case can be given to a team, and only to one of the policy's.")
+    case.owner_id, case.team = None, found.label
+    session.add(case)
+    record(session, office, "case_assigned", case.id, actor=staff.id, now=now, team=team)
+
+
 def name_handler(session: Session, office: Office, case: Case, name: str, staff: Staff, *, now: datetime) -> None:
-    """Say who deals with a complaint: told to the tenant, it is the formal acknowledgement (BHA 94). Raises NotAllowed for
-    anything but an open complaint."""
+    """Say who deals with a complaint: told to the tenant, it is the formal acknowledgement (BHA 94), and so is every later
+    change of the name. Raises NotAllowed for anything but an open complaint, or a name that the tenant was told already."""
     if case.kind != "complaint" or case.state != "open" or not name.strip():
         raise NotAllowed("Only an open complaint is given a named handler.")
+    named = session.exec(
+        select(Event)
+        .where(Event.subject == case.id, Event.verb == HANDLER_NAMED)
+        .order_by(col(Event.at), col(Event.id))
+    ).all()
+    at_this_stage = [each for each in named if each.detail.get("stage") == case.stage]
+    if at_this_stage and case.handler == name.strip():
+        raise NotAllowed(f"The tenant was told already that {case.handler} deals with this.")
     case.handler = name.strip()
     session.add(case)
     tasks.answered(session, office, case.id, "name_complaint_handler", staff, now=now)
-    _formal(session, office, case, "utter_handler_named", staff, once=f"handler:{case.id}:{case.stage}", now=now)
+    nth = len(at_this_stage) + 1
+    record(session, office, HANDLER_NAMED, case.id, actor=staff.id, now=now, stage=case.stage, nth=nth)
+    once = f"handler:{case.id}:{case.stage}:{nth}"
+    _formal(session, office, case, "utter_handler_named", staff, once=once, now=now)
 
 
 def stage2(session: Session, office: Office, case: Case, staff: Staff, *, now: datetime) -> list[Clock]:

@@ -18,7 +18,7 @@ from bot.desk.brief import is_in_confidence
 from bot.desk.contact import may_receive
 from bot.desk.conversation import record, say_keys
 from bot.desk.office import Office
-from bot.desk.preference import is_safe, needs_care
+from bot.desk.preference import in_words, is_safe, needs_care
 from bot.messages import Choice, DeliveryState, Say
 from bot.store import conversations, outbox
 from bot.store.tables import UNSEEN, Address, Case, Clock, Contact, Conversation, Message, Staff, Task
@@ -236,19 +236,6 @@ def unseen(session: Session, *, now: datetime, most: int) -> list[Message]:
     return list(session.exec(statement))
 
 
-def letter(session: Session, office: Office, task: Task, staff: Staff, *, now: datetime) -> str:
-    """The letter that stands for a message, ready to print, in the name of the member of staff who sends it."""
-    case = session.get_one(Case, task.case_id)
-    contact = session.get_one(Contact, case.contact_id)
-    args = {
-        "date": office.day_in_words(now, now), "name": contact.name, "address": contact.home_address,
-        "postcode": contact.postcode, "dear": contact.name or office.wording.label("person", "unnamed"),
-        "reference": case.reference, "words": (task.about or {}).get("words", task.detail), "staff": staff.name,
-        "role": staff.job_title, "team": staff.team,
-    }  # fmt: skip
-    return office.render([Say("utter_letter", args)], channel=LETTER, now=now, language=contact.language).text
-
-
 def _addresses(session: Session, contact: Contact) -> list[Address]:
     """The contact's addresses: the preferred channel first, then the one they used last."""
     last = (
@@ -293,6 +280,7 @@ def _ask_person(
     talk = conversations.load(session, case.conversation_id, lock=False)
     assert talk is not None
     words = office.render(says, channel=by, now=now, language=contact.language).text
+    care = in_words(contact)
     sensitive = at_risk(session, contact) or needs_care(contact)
     kind = AT_RISK if sensitive else TASKS[by]
     # If the office closes before there is time for it, it is for whoever is on call: the tenant must hear before it is due.
@@ -302,7 +290,7 @@ def _ask_person(
     if task is None:
         return tasks.add(
             session, office, talk, kind, due_at=due if due > now else now + _CALL_WITHIN, now=now, case_id=case.id,
-            detail=words, urgent=urgent or sensitive, about=dict(about) | {"words": words},
+            detail=_with_care(words, care), urgent=urgent or sensitive, role="owner", about=dict(about) | {"words": words},
         )  # fmt: skip
     # One call says everything: also what came to be said since it was asked for.
     known = task.about or {}
@@ -310,10 +298,15 @@ def _ask_person(
         name: list(dict.fromkeys([*known.get(name, ()), *about.get(name, ())])) for name in ("clocks", "meets")
     }
     words = "\n\n".join(dict.fromkeys([known.get("words", task.detail), words]))
-    task.about, task.detail = known | dict(about) | clocks_of | {"words": words}, words
+    task.about, task.detail = known | dict(about) | clocks_of | {"words": words}, _with_care(words, care)
     task.due_at, task.urgent = min(task.due_at, due) if due > now else task.due_at, task.urgent or urgent
     session.add(task)
     return task
+
+
+def _with_care(words: str, care: str) -> str:
+    """What is to be said, after what whoever says it must know first."""
+    return f"{care}\n\n{words}" if care else words
 
 
 def _kept(say: Say) -> dict[str, Any]:

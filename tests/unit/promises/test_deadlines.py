@@ -11,7 +11,8 @@ from bot.desk import case as cases
 from bot.desk import clock as clocks
 from bot.desk import contact as contacts
 from bot.desk import handover as handovers
-from bot.desk import milestone, reach, update
+from bot.desk import letter as letters
+from bot.desk import milestone, update
 from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed
 from bot.desk.update import Content
@@ -229,7 +230,8 @@ class TestWhenAChannelFails:
         await house.until_instant(at(1, 14))
         (task,) = await house.tasks("write_about_promise")
         assert task.created_at < at(1, 0), "a letter takes longer than a text"
-        text = await house.run(lambda s: reach.letter(s, house.office, task, house.staff, now=house.now))
+        letter = await house.run(lambda s: letters.compose(s, house.office, task, house.staff, now=house.now))
+        text = letter.text
         for words in ("14 High Street", "Dear Sam Taylor", case.reference, "Ann Example", "Repairs officer"):
             assert words in text
 
