@@ -10,7 +10,7 @@ that breaks the dialogue is kept, marked `set_aside`, answered with a safe holdi
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -22,12 +22,13 @@ from bot.desk import attachment as attachments
 from bot.desk import case as cases
 from bot.desk import contact as contacts
 from bot.desk import conversation as desk
+from bot.desk import doubt, interpreter, watch
 from bot.desk import handover as handovers
-from bot.desk import interpreter, watch
 from bot.desk import survey as surveys
 from bot.desk import task as tasks
 from bot.desk.office import Office
 from bot.dialogue import active_form
+from bot.flows import slots
 from bot.messages import (
     NO_DANGER,
     AddToCase,
@@ -186,12 +187,13 @@ class _Arrival:
 
     def take(self) -> None:
         """Triage first, in any state and whoever holds the conversation; then keywords, then the dialogue."""
-        assessment = self._assess()
+        value, asked = self._choice(), doubt.asked(self.offered)
+        assessment = self._assess(confirmed=value == doubt.YES)
         emergency = self._warn(assessment) if assessment.advice else None
         answered = assessment.language != ENGLISH and self._in_other_words(assessment, emergency)
         if self.inbound.keyword is not None and not assessment.advice:
             self._obey(self.inbound.keyword)
-        elif (value := self._choice()) is not None and value.startswith(handovers.ANSWER_VALUE):
+        elif value is not None and value.startswith(handovers.ANSWER_VALUE):
             self._answer(value)
         elif not assessment.advice and (said := self._said_to_survey(value)) is not None:
             self._rate(said)
@@ -206,24 +208,37 @@ class _Arrival:
         elif self.inbound.content is Content.MEDIA and not self.inbound.text.strip():
             self._say([Say("utter_media_received")])
             self._look("photo_or_voice_note")
-        else:
+        elif asked and emergency is None:
+            self._converse(None, words=self._not_now())
+        elif not self._in_doubt(assessment):
             self._converse(emergency)
+        if asked:
+            doubt.answered(self.session, self.office, self.conversation, now=self.now)
         if self.conversation.hazard and active_form(self.conversation.dialogue) == "emergency_form":
             watch.watch_silence(self.session, self.office, self.conversation, now=self.now)
 
     # --- danger
 
-    def _assess(self) -> Assessment:
-        """What triage says. Its failure raises an alarm: never silence, never a lost message."""
+    def _assess(self, *, confirmed: bool = False) -> Assessment:
+        """What triage says; `confirmed`: asked, they chose that it is happening now. Its failure raises an alarm: never
+        silence, never a lost message."""
         if not self.inbound.text.strip():
             return NO_DANGER
         try:
-            return self.triage.assess(self.inbound.text, self._words_before())
+            before = None if self._denies() else self._before
+            if not confirmed or before is None:
+                return self.triage.assess(self.inbound.text, before)
+            found = self.triage.assess("yes", before)
+            if found.urgency is Urgency.NONE:
+                told = self.triage.assess(before)
+                return replace(told, urgency=Urgency.DANGER) if told.advice else found
+            return found
         except Exception as error:  # noqa: BLE001 - a fault in triage must not stop the message from being stored and answered
             self._alarm("triage_failed", error)
             return NO_DANGER
 
-    def _words_before(self) -> str | None:
+    @cached_property
+    def _before(self) -> str | None:
         """What the tenant wrote just before: "no heating", then "I have a newborn" are one story."""
         if self.begun:
             return None
@@ -253,7 +268,8 @@ class _Arrival:
         before = self.conversation.hazard
         again = before.get("hazard") == assessment.hazard and self._is_recent(before)
         # Again within half an hour: only the line with the number.
-        for key in assessment.advice_keys[:1] if again else assessment.advice_keys:
+        unsure = assessment.urgency is Urgency.NONE and not assessment.sensitive
+        for key in assessment.advice_keys[:1] if again or unsure else assessment.advice_keys:
             desk.say_keys(
                 self.session,
                 self.office,
@@ -272,15 +288,18 @@ class _Arrival:
         if not contacts.may_receive(conversations.address_of(self.session, self.conversation.address_id)):
             self._look("ring_opted_out_in_danger", urgent=True)
         if assessment.urgency not in {Urgency.DANGER, Urgency.EMERGENCY}:
+            if assessment.sensitive:
+                self._look("may_be_at_risk", urgent=True)
             return None
         if again and before.get("case"):
             known = self.session.get(Case, before["case"])
             if known is not None:
                 handovers.heard_danger_again(self.session, self.office, self.conversation, known, now=self.now)
             return known
-        case = cases.open_emergency(
-            self.session, self.office, self.conversation, assessment, self.inbound.text, now=self.now
+        words = (
+            f"{self._before}\n{self.inbound.text}" if doubt.asked(self.offered) and self._before else self.inbound.text
         )
+        case = cases.open_emergency(self.session, self.office, self.conversation, assessment, words, now=self.now)
         self.conversation.hazard = {
             "hazard": assessment.hazard, "urgency": assessment.urgency.value, "case": case.id,
             "reference": case.reference, "at": self.now.isoformat(), "sensitive": assessment.sensitive,
@@ -317,8 +336,32 @@ class _Arrival:
             return False
         return True
 
+    def _in_doubt(self, assessment: Assessment) -> bool:
+        """Danger that may not be here and now: ask that before anything else. True if it was asked."""
+        if not assessment.advice or assessment.urgency is not Urgency.NONE or assessment.sensitive:
+            return False
+        if assessment.language != ENGLISH or active_form(self.conversation.dialogue) == "emergency_form":
+            return False
+        if self._is_recent(self.conversation.hazard):
+            return False
+        self._greet()
+        return doubt.ask(self.session, self.office, self.conversation, now=self.now)
+
+    def _denies(self) -> bool:
+        """Asked whether it is happening now, they say no."""
+        if not doubt.asked(self.offered):
+            return False
+        return self._choice() == doubt.NO or slots.yes_no(self.inbound.text) == "no"
+
+    def _not_now(self) -> str:
+        """What the tenant wants, now that it is no danger: what they wrote before we asked, and what they say besides."""
+        if self._before is None:
+            return self.inbound.text
+        plain = self._denies() and slots.words_in(self.inbound.text) <= 4
+        return self._before if plain else f"{self._before}. {self.inbound.text}"
+
     def _is_recent(self, hazard: Mapping[str, Any]) -> bool:
-        return self.now - datetime.fromisoformat(hazard["at"]) < SAME_HAZARD_WITHIN
+        return bool(hazard) and self.now - datetime.fromisoformat(hazard["at"]) < SAME_HAZARD_WITHIN
 
     # --- keywords and unreadable things
 

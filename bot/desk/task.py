@@ -69,6 +69,17 @@ def drop_all(session: Session, office: Office, case_id: str, staff: Staff, *, no
         record(session, office, "task_dropped", task.id, actor=staff.id, now=now, kind=task.kind)
 
 
+def settle(session: Session, office: Office, conversation_id: str, kind: str, *, now: datetime) -> None:
+    """What a task asked for has come about by itself."""
+    waiting = select(Task).where(
+        Task.conversation_id == conversation_id, Task.kind == kind, col(Task.done_at).is_(None)
+    )
+    for task in session.exec(waiting):
+        task.done_at = now
+        session.add(task)
+        record(session, office, "task_settled", task.id, actor="bot", now=now, kind=kind)
+
+
 def answered(session: Session, office: Office, case_id: str, kind: str, staff: Staff, *, now: datetime) -> None:
     """What a task asked for has been done elsewhere: tick it off."""
     asked = select(Task).where(Task.case_id == case_id, Task.kind == kind, Task.done_at.is_(None))  # type: ignore[union-attr]
