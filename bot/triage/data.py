@@ -14,6 +14,7 @@ from bot.triage.text import words_of
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_SPELLINGS: Final = 10_000
+_MARK: Final = re.compile(r"[|()]")
 _BRACKETS: Final = re.compile(r"\([^()]*\)")
 
 
@@ -145,9 +146,11 @@ def _pieces(text: str) -> list[str]:
     return pieces
 
 
-@lru_cache(maxsize=4096)  # most phrases of a list differ in one piece
+@lru_cache(maxsize=16_384)  # most phrases of a list differ in one piece
 def _run(piece: str) -> Run | None:
     """The ways to read a piece; None if it is not a piece, because the choice in it reaches beyond it."""
+    if _MARK.search(piece) is None:
+        return (words_of(piece),)
     outside = piece
     while outside != (outside := _BRACKETS.sub("", outside)):
         pass
@@ -180,7 +183,8 @@ def _choices(text: str, at: int) -> tuple[list[str], int]:
                 at += 1
             row = [start + end for start in row for end in inner]
         else:
-            end = min((i for i in (text.find(mark, at) for mark in "|()") if i >= 0), default=len(text))
+            mark = _MARK.search(text, at)
+            end = mark.start() if mark else len(text)
             row = [start + text[at:end] for start in row]
             at = end
         if len(row) > _MOST_SPELLINGS:

@@ -5,7 +5,7 @@ phrases end with is built once and shared; beginnings are parted word by word, s
 phrases at the same time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from math import prod
 
@@ -39,8 +39,10 @@ def words_in(phrase: Phrase) -> set[str]:
     return {word for run in phrase for words in run for word in words}
 
 
-def automaton(phrases: Iterable[tuple[Phrase, int]]) -> Node:
+def automaton(phrases: Collection[tuple[Phrase, int]]) -> Node:
     """The beginning of all phrases, each with the number of its concept."""
+    if not phrases:
+        return Node((), {})
     loose = _Loose()
     beginnings = {beginning for phrase, concept in phrases for beginning in loose.phrase(phrase, concept)}
     return _Strict(loose).node(frozenset(beginnings))
@@ -53,7 +55,7 @@ class _Loose:
         self.concepts: list[int | None] = []
         self.arcs: list[Mapping[str, Sequence[int]]] = []
         self._ends: dict[int, int] = {}
-        self._known: dict[tuple[Run, tuple[int, ...]], int] = {}
+        self._known: dict[tuple[int, tuple[int, ...]], int] = {}
 
     def phrase(self, phrase: Phrase, concept: int) -> tuple[int, ...]:
         """The places where it begins."""
@@ -62,7 +64,7 @@ class _Loose:
             end = self._ends[concept] = self._place(concept, {})
         places: tuple[int, ...] = (end,)
         for run in reversed(phrase):
-            key = (run, places)
+            key = (id(run), places)  # the same piece of two phrases is one object, and comparing words takes longer
             before = self._known.get(key)
             if before is None:
                 before = self._known[key] = self._run(run, places)
@@ -95,14 +97,11 @@ class _Strict:
     def node(self, places: frozenset[int]) -> Node:
         node = self._nodes.get(places)
         if node is None:
-            concepts: set[int] = set()
-            ways: dict[str, set[int]] = {}
+            ways: dict[str, list[int]] = {}
             for place in places:
-                concept = self._loose.concepts[place]
-                if concept is not None:
-                    concepts.add(concept)
                 for word, after in self._loose.arcs[place].items():
-                    ways.setdefault(word, set()).update(after)
+                    ways.setdefault(word, []).extend(after)
+            concepts = {concept for place in places if (concept := self._loose.concepts[place]) is not None}
             following = {word: self.node(frozenset(after)) for word, after in ways.items()}
             node = self._nodes[places] = Node(tuple(sorted(concepts)), following)
         return node
