@@ -35,7 +35,8 @@ class Settings(BaseModel):
         "sqlite:///data/doorstep.db", description="Where everything is kept: sqlite:///PATH or postgresql://…"
     )
     files_dir: str = Field(
-        "data/files", description="The folder where photos and voice notes are kept; shared by all processes of one Doorstep."
+        "data/files",
+        description="The folder where photos and voice notes are kept; shared by all processes of one Doorstep.",
     )
     public_url: str | None = Field(
         None, description="The address providers and tenants reach Doorstep at, such as https://chat.example.org."
