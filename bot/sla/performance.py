@@ -50,6 +50,9 @@ class Promise:
     state: str
     met: datetime | None = None
     ended: datetime | None = None
+    """When it ended, or was given a later date."""
+    paused: datetime | None = None
+    """Since when it has been stopped."""
     told: tuple[datetime, ...] = ()
     """When the tenant was told something about it."""
     chosen: bool = False
@@ -83,9 +86,11 @@ def judge(promise: Promise, rule: Commitment, calendar: Calendar, now: datetime)
     """How a promise stands at `now`. `rule` is the commitment as it was when it was promised."""
     if promise.met is not None and promise.met <= promise.due:
         return Verdict.KEPT
-    over = promise.state == "ended" and promise.ended is not None and promise.ended <= promise.due
-    if promise.due > now or promise.state in {"extended", "deferred", "paused"} or over:
-        return Verdict.OPEN
+    set_aside = {
+        "ended": promise.ended, "extended": promise.ended, "deferred": promise.ended, "paused": promise.paused,
+    }.get(promise.state)  # fmt: skip
+    if promise.due > now or (set_aside is not None and set_aside <= promise.due):
+        return Verdict.OPEN  # what is set aside once the time is over has been missed all the same
     since = telling_counts_from(promise.deemed, promise.due, rule, calendar)
     told = any(since <= each < promise.due for each in promise.told)
     return Verdict.MISSED_AND_TOLD if told else Verdict.MISSED_IN_SILENCE

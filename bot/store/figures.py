@@ -54,7 +54,8 @@ def promises(
         promise = Promise(
             commitment=row["commitment"], case=row["reference"], channel=row["channel"], kind=row["kind"], need=_need(row),
             started=row["started_at"], deemed=row["deemed_at"], due=row["due_at"], state=row["state"], met=row["met_at"],
-            ended=row["ended_at"], told=tuple(tellings_of.get(row["id"], ())), chosen=row["chosen"] is not None,
+            ended=row["ended_at"], paused=row["paused_at"], told=tuple(tellings_of.get(row["id"], ())),
+            chosen=row["chosen"] is not None,
         )  # fmt: skip
         found.append((promise, row["policy_version_id"]))
     return found

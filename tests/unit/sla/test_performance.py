@@ -65,9 +65,12 @@ def test_hours_run_through_the_night():
     assert verdict(told) is Verdict.MISSED_IN_SILENCE
 
 
-@pytest.mark.parametrize("state", ["paused", "extended"])
-def test_what_was_stopped_or_given_a_later_date_is_not_judged(state):
-    assert verdict(promise(state=state)) is Verdict.OPEN
+@pytest.mark.parametrize("state", ["paused", "extended", "deferred"])
+def test_what_was_stopped_or_given_a_later_date_in_time_is_not_judged(state):
+    due = promise().due
+    in_time, late = due - timedelta(hours=1), due + timedelta(seconds=1)
+    assert verdict(promise(state=state, ended=in_time, paused=in_time)) is Verdict.OPEN
+    assert verdict(promise(state=state, ended=late, paused=late)) is Verdict.MISSED_IN_SILENCE
 
 
 def test_what_is_not_due_yet_or_ended_before_it_was_is_not_judged():
