@@ -19,11 +19,12 @@ from bot.api import Api, Webhooks
 from bot.attachments import UPLOAD, Fetching, UploadPage
 from bot.attachments.upload import LINK_LASTS
 from bot.beat import Beat, Periodic
+from bot.calls import Calls
 from bot.channels import Channel, Receiver
 from bot.channels.line import ByCall, ByEmail, ByText, ByWebhook, Route
 from bot.channels.sms import SmsChannel
 from bot.channels.telegram import TelegramChannel
-from bot.channels.voice import VoiceChannel
+from bot.channels.voice import Script, VoiceChannel
 from bot.channels.web import WebChannel, WebMessage
 from bot.console import Console
 from bot.desk.office import Office
@@ -72,6 +73,7 @@ class Doorstep:
     outbox: Outbox
     handovers: Handovers
     fetching: Fetching
+    calls: Calls
     promises: Promises
     surveys: Surveys
     console: Console
@@ -120,6 +122,7 @@ class Doorstep:
         await self.handovers.close()
         await self.webhooks.close()
         await self.fetching.close()
+        await self.calls.close()
         for channel in _distinct(self.channels):
             await channel.close()
         await self.console.close()
@@ -131,6 +134,7 @@ class Doorstep:
             Periodic("outbox", _SWEEP_EVERY, self._sweep),
             Periodic("handover", _SWEEP_EVERY, self.handovers.climb),
             Periodic("files", _SWEEP_EVERY, self.fetching.look),
+            Periodic("calls", _SWEEP_EVERY, self.calls.ring),
             Periodic("promises", _PROMISES_EVERY, self.promises.sweep),
             Periodic("unseen", _UNSEEN_EVERY, self.promises.carry_on_unseen),
             Periodic("surveys", _SURVEYS_EVERY, self.surveys.sweep),
@@ -236,7 +240,8 @@ def assemble(
         sms = SmsChannel(settings, wall_clock, receive, report)
         channels[ChannelName.SMS] = channels[ChannelName.WHATSAPP] = sms
         on_call["text"] = ByText(sms, wall_clock)
-    more_routes += _reach_on_call(settings, wall_clock, handovers, on_call)
+    calls = Calls(store, office, on_call, wall_clock, nudge)
+    more_routes += _reach_on_call(settings, wall_clock, handovers, calls, on_call)
     if settings.telegram_on:
         channels[ChannelName.TELEGRAM] = TelegramChannel(settings, wall_clock, receive, outbox.report)
     console = Console(
@@ -252,13 +257,13 @@ def assemble(
     surveys = Surveys(store, office, links, wall_clock, nudge)
     Gauge("doorstep_sends_in_flight", "Sends under way", registry=figures).set_function(lambda: outbox.in_flight)
     return Doorstep(
-        settings, wall_clock, store, office, triage, intake, outbox, handovers, fetching, promises, surveys, console,
+        settings, wall_clock, store, office, triage, intake, outbox, handovers, fetching, calls, promises, surveys, console,
         api, webhooks, web_channel, channels, figures, more_routes, on_call=on_call,
     )  # fmt: skip
 
 
 def _reach_on_call(
-    settings: Settings, wall_clock: WallClock, handovers: Handovers, on_call: dict[str, Route]
+    settings: Settings, wall_clock: WallClock, handovers: Handovers, calls: Calls, on_call: dict[str, Route]
 ) -> Sequence[web.AbstractRouteDef]:
     """Add the ways to reach people on call that the settings give; returns what Twilio calls about our calls."""
     if settings.smtp_url is not None:
@@ -267,9 +272,20 @@ def _reach_on_call(
         on_call["webhook"] = ByWebhook(settings.emergency_line_webhook_secret.get_secret_value(), wall_clock)
     if not settings.sms_on or not (settings.twilio_voice_from or settings.twilio_from or "").startswith("+"):
         return []
-    voice = VoiceChannel(
-        settings, asked=handovers.asked, pressed=handovers.pressed, ended=handovers.ended, machine=handovers.machine
-    )
+
+    async def asked(call: str) -> Script | None:
+        return await handovers.asked(call) or await calls.asked(call)
+
+    async def pressed(call: str, key: str) -> Script | None:
+        return await handovers.pressed(call, key) or await calls.pressed(call, key)
+
+    async def ended(call: str, outcome: str, error: str | None) -> bool:
+        return await handovers.ended(call, outcome, error) or await calls.ended(call, outcome, error)
+
+    async def machine(call: str) -> str:
+        return await calls.machine(call) or handovers.machine()
+
+    voice = VoiceChannel(settings, asked=asked, pressed=pressed, ended=ended, machine=machine)
     on_call["call"] = ByCall(voice)
     return voice.routes()
 

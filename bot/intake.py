@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from bot import faults
 from bot.desk import attachment as attachments
+from bot.desk import call as calls
 from bot.desk import case as cases
 from bot.desk import contact as contacts
 from bot.desk import conversation as desk
@@ -285,8 +286,9 @@ class _Arrival:
                 self.session, self.office, self.conversation, [Say("utter_advice_no_voice")], now=self.now,
                 kind="advice", urgent=True, language=assessment.language,
             )  # fmt: skip
-        if not contacts.may_receive(conversations.address_of(self.session, self.conversation.address_id)):
-            self._look("ring_opted_out_in_danger", urgent=True)
+        muted = not contacts.may_receive(conversations.address_of(self.session, self.conversation.address_id))
+        if muted:
+            self._look(calls.TASK, urgent=True)
         if assessment.urgency not in {Urgency.DANGER, Urgency.EMERGENCY}:
             if assessment.sensitive:
                 self._look("may_be_at_risk", urgent=True)
@@ -295,6 +297,7 @@ class _Arrival:
             known = self.session.get(Case, before["case"])
             if known is not None:
                 handovers.heard_danger_again(self.session, self.office, self.conversation, known, now=self.now)
+                self._ring(known, assessment, muted=muted)
             return known
         words = (
             f"{self._before}\n{self.inbound.text}" if doubt.asked(self.offered) and self._before else self.inbound.text
@@ -304,7 +307,44 @@ class _Arrival:
             "hazard": assessment.hazard, "urgency": assessment.urgency.value, "case": case.id,
             "reference": case.reference, "at": self.now.isoformat(), "sensitive": assessment.sensitive,
         }  # fmt: skip
+        self._ring(case, assessment, muted=muted)
         return case
+
+    def _ring(self, case: Case, assessment: Assessment, *, muted: bool) -> None:
+        """Have the advice spoken to somebody who takes no messages. Staff are asked to ring whatever comes of it."""
+        if not muted or assessment.sensitive:
+            return
+        try:
+            with self.session.begin_nested():
+                calls.ring(
+                    self.session, self.office, self.conversation, case, assessment.advice_keys, now=self.now
+                )
+        except Exception as error:  # noqa: BLE001 - nothing may stand in the way of the case and the task
+            log.error("call_not_asked_for", extra={"conversation_id": self.conversation.id} | faults.of(error))
+
+    def _in_doubt(self, assessment: Assessment) -> bool:
+        """Danger that may not be here and now: ask that before anything else. True if it was asked."""
+        if not assessment.advice or assessment.urgency is not Urgency.NONE or assessment.sensitive:
+            return False
+        if assessment.language != ENGLISH or active_form(self.conversation.dialogue) == "emergency_form":
+            return False
+        if self._is_recent(self.conversation.hazard):
+            return False
+        self._greet()
+        return doubt.ask(self.session, self.office, self.conversation, now=self.now)
+
+    def _denies(self) -> bool:
+        """Asked whether it is happening now, they say no."""
+        if not doubt.asked(self.offered):
+            return False
+        return self._choice() == doubt.NO or slots.yes_no(self.inbound.text) == "no"
+
+    def _not_now(self) -> str:
+        """What the tenant wants, now that it is no danger: what they wrote before we asked, and what they say besides."""
+        if self._before is None:
+            return self.inbound.text
+        plain = self._denies() and slots.words_in(self.inbound.text) <= 4
+        return self._before if plain else f"{self._before}. {self.inbound.text}"
 
     def _in_other_words(self, assessment: Assessment, emergency: Case | None) -> bool:
         """Written in another language: remember it and call for an interpreter. True if that is the whole answer."""
@@ -335,30 +375,6 @@ class _Arrival:
             self._alarm("could_not_process", error)
             return False
         return True
-
-    def _in_doubt(self, assessment: Assessment) -> bool:
-        """Danger that may not be here and now: ask that before anything else. True if it was asked."""
-        if not assessment.advice or assessment.urgency is not Urgency.NONE or assessment.sensitive:
-            return False
-        if assessment.language != ENGLISH or active_form(self.conversation.dialogue) == "emergency_form":
-            return False
-        if self._is_recent(self.conversation.hazard):
-            return False
-        self._greet()
-        return doubt.ask(self.session, self.office, self.conversation, now=self.now)
-
-    def _denies(self) -> bool:
-        """Asked whether it is happening now, they say no."""
-        if not doubt.asked(self.offered):
-            return False
-        return self._choice() == doubt.NO or slots.yes_no(self.inbound.text) == "no"
-
-    def _not_now(self) -> str:
-        """What the tenant wants, now that it is no danger: what they wrote before we asked, and what they say besides."""
-        if self._before is None:
-            return self.inbound.text
-        plain = self._denies() and slots.words_in(self.inbound.text) <= 4
-        return self._before if plain else f"{self._before}. {self.inbound.text}"
 
     def _is_recent(self, hazard: Mapping[str, Any]) -> bool:
         return bool(hazard) and self.now - datetime.fromisoformat(hazard["at"]) < SAME_HAZARD_WITHIN

@@ -1,4 +1,4 @@
-"""Telephone calls to people on call, through Twilio Voice.
+"""Telephone calls to people on call, and to tenants who take no messages, through Twilio Voice.
 
 A call is spoken by a script that is asked for when it is answered (`Script`), so what is said is what is known at that moment.
 One key is gathered: what it means is the script's business. An answering machine presses no key, and is told no details.
@@ -50,6 +50,8 @@ class Script:
     """What is said before a key is waited for; None: nothing is asked, and the call ends."""
     goodbye: str = ""
     """What is said when no key was pressed."""
+    times: int = MOST_TIMES
+    """How often it is said to somebody who presses nothing."""
 
 
 Asked = Callable[[str], Awaitable[Script | None]]
@@ -66,7 +68,7 @@ class VoiceChannel:
     name = "call"
 
     def __init__(
-        self, settings: Settings, *, asked: Asked, pressed: Pressed, ended: Ended, machine: Callable[[], str],
+        self, settings: Settings, *, asked: Asked, pressed: Pressed, ended: Ended, machine: Callable[[str], Awaitable[str]],
         timeout: float = 10.0,
     ) -> None:  # fmt: skip
         """`machine` gives the words for an answering machine. Raises SettingsError that names what is missing."""
@@ -127,7 +129,7 @@ class VoiceChannel:
         call = request.query.get("call", "")
         if params.get("AnsweredBy", "human").startswith(("machine", "fax")):
             await on_disk(self._ended(call, "machine", None))
-            return _spoken(Script(self._machine(), None))
+            return _spoken(Script(await self._machine(call), None))
         script = await self._asked(call)
         return self._say(call, script, _times(request))
 
@@ -159,7 +161,7 @@ class VoiceChannel:
     def _say(self, call: str, script: Script | None, times: int) -> web.Response:
         if script is None or script.ask is None:
             return _spoken(script)
-        if times > MOST_TIMES:
+        if times > script.times:
             return _spoken(Script(script.goodbye, None))
         response = VoiceResponse()
         gather = response.gather(

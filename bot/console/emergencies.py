@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from bot.console.explanations import in_words
 from bot.desk import authority
+from bot.desk import call as calls
 from bot.desk import handover as desk
 from bot.desk.conversation import NotAllowed
 from bot.desk.office import Office
@@ -49,6 +50,8 @@ class Handed:
     attended_at: datetime | None
     made_safe_at: datetime | None
     tried: Sequence[Tried]
+    rung_tenant: Sequence[Tried]
+    """Calls to a tenant who takes no messages, to say the advice."""
     asked: Sequence[tuple[str, str]]
     """What managers were asked, and what they answered."""
     may_ask: bool
@@ -61,7 +64,8 @@ _HEADINGS: Final = {
 }
 _OUTCOMES: Final = {
     "no_route": "no verified number or address", "no_answer": "no answer", "not_taken": "answered, not taken",
-    "machine": "answering machine", "unknown": "perhaps sent",
+    "machine": "answering machine", "unknown": "perhaps sent", "answered": "answered, no key pressed",
+    "heard": "heard, they pressed 1", "waiting": "to be rung", "not_made": "not made",
 }  # fmt: skip
 
 
@@ -79,6 +83,7 @@ def handed(session: Session, office: Office, case: Case) -> Handed | None:
         taken_by=handover.taken_by, taken_at=handover.taken_at, how=handover.how, next_at=handover.next_at,
         reason=handover.reason, concerns=[office.wording.label("concern", each) for each in handover.concerns],
         attended_at=case.attended_at, made_safe_at=case.made_safe_at, tried=tried,
+        rung_tenant=_rung_tenant(session, case.id),
         asked=[(each.question, _answer(each)) for each in authority.asked(session, case.id)],
         may_ask=any(rung.may_authorise for rung in office.policy.ladder),
     )  # fmt: skip
@@ -152,6 +157,13 @@ class Emergencies:
             do(session, handover, case, form, me, now)
 
         return await self._act(request, who, str(form.get("conversation", "")) or None, work)
+
+
+def _rung_tenant(session: Session, case_id: str) -> list[Tried]:
+    return [
+        Tried("Tenant", "call", _OUTCOMES.get(each.state, in_words(each.state).lower()), each.answered_at or each.at)
+        for each in calls.of_case(session, case_id)
+    ]
 
 
 def _rung(office: Office, handover: Handover) -> str:
