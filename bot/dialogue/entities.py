@@ -151,6 +151,10 @@ _IN_THE: Final = re.compile(
     r"(?:\b(?:in|on|at|the|my|our|up|down|doon|oot|out|by|tae|to|through|from|fae)\s+)$", re.IGNORECASE
 )
 _TIME: Final = re.compile(rf"(?<![\w])({_alternatives(_TIMES)})(?![\w])", re.IGNORECASE)
+_WORD: Final = re.compile(r"[a-z]+")
+_ROOM_WORDS: Final = frozenset(name.split()[-1] for name in _ROOMS)
+_TIME_WORDS: Final = frozenset(name.split()[-1] for name in _TIMES)
+"""What rooms and times end with."""
 _PHONE_START: Final = re.compile(r"(?:\+|\b0|\(0)\s*[\d(]")
 
 _NO: Final = frozenset({
@@ -189,12 +193,23 @@ def extract(text: str) -> list[Entity]:
     """Every entity of a text, in the order they stand. What one has taken is not read again as a lesser one."""
     found: list[Entity] = []
     taken = [False] * len(text)
-    for reader in _READERS:
+    for reader in _readers(text):
         for entity in reader(text):
             if not any(taken[entity.start : entity.end]):
                 taken[entity.start : entity.end] = [True] * (entity.end - entity.start)
                 found.append(entity)
     return sorted(found, key=lambda entity: entity.start)
+
+
+def _readers(text: str) -> list[Callable[[str], Iterator[Entity]]]:
+    """Those that may find something. Most messages name no room or no time, and to look for all of them takes longest."""
+    readers: list[Callable[[str], Iterator[Entity]]] = [_references, _postcodes, _phones, _addresses, _names]
+    words = _WORD.findall(text.lower()) if text.isascii() else [*_ROOM_WORDS, *_TIME_WORDS]
+    if not _ROOM_WORDS.isdisjoint(words):
+        readers.append(_rooms)
+    if not _TIME_WORDS.isdisjoint(words):
+        readers.append(_times)
+    return readers
 
 
 def by_name(entities: Iterable[Entity]) -> dict[str, Any]:
@@ -326,8 +341,3 @@ def _times(text: str) -> Iterator[Entity]:
         if word == "any" and match.group(0).strip() != text.strip(" .!"):
             continue
         yield Entity("time", _TIMES[word], *match.span())
-
-
-_READERS: Final[tuple[Callable[[str], Iterator[Entity]], ...]] = (
-    _references, _postcodes, _phones, _addresses, _names, _rooms, _times,
-)  # fmt: skip
