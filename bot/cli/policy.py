@@ -236,6 +236,7 @@ def _commitment_json(rule: Commitment) -> dict[str, Any]:
         "note": rule.note,
         "printed": rule.printed,
         "law": rule.law,
+        "tenant_chooses": rule.tenant_chooses or None,
         "effective_from": rule.effective_from.isoformat() if rule.effective_from else None,
         "effective_until": rule.effective_until.isoformat() if rule.effective_until else None,
     }
