@@ -21,6 +21,7 @@ from bot.desk.conversation import NotAllowed, record, say_keys
 from bot.desk.office import Office
 from bot.messages import AddToCase, Assessment, OpenCase, Say
 from bot.sla import Explanation
+from bot.store import opening
 from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, Contact, Conversation, Staff
 
 EMERGENCY_TASK_WITHIN: Final = timedelta(minutes=5)
@@ -206,16 +207,14 @@ def _new_case(
     priority = asked.priority
     if asked.kind == "repair":
         priority = max(priority, policy.priority(asked.category), key=_PRIORITIES.index)
-    case = Case(
-        id=office.id(), reference=_fresh_reference(session, office, asked.kind), kind=asked.kind, category=asked.category,
-        priority=priority, contact_id=conversation.contact_id, conversation_id=conversation.id,
+    case = opening.add_case(
+        session, id=office.id(), reference=_fresh_reference(session, office, asked.kind), kind=asked.kind,
+        category=asked.category, priority=priority, contact_id=conversation.contact_id, conversation_id=conversation.id,
         channel=conversation.channel, words=asked.words, summary=asked.summary, details=dict(asked.details), hazard=hazard,
         stage=1 if asked.kind == "complaint" else None, team=policy.team(asked.kind, asked.category).label,
         handler=policy.complaint_handler if asked.kind == "complaint" else None, received_at=received_at,
         deemed_at=policy.calendar.deemed_received(received_at),
     )  # fmt: skip
-    session.add(case)
-    session.flush()
     conversation.last_case_id = case.id
     record(
         session, office, "case_opened", case.id, actor="bot", now=now, kind=case.kind, category=case.category,
@@ -319,5 +318,5 @@ def _complaint_args(office: Office, case: Case) -> dict[str, Any]:
 def _fresh_reference(session: Session, office: Office, kind: str) -> str:
     while True:
         reference = references.make(kind, office.wall_clock.randbits(references.RANDOM_BITS))
-        if session.exec(select(Case.id).where(Case.reference == reference)).first() is None:
+        if not opening.reference_is_taken(session, reference):
             return reference

@@ -19,7 +19,7 @@ from bot.sla import Commitment, Explanation, Policy, restore_policy
 from bot.sla.calendar import at_local
 from bot.sla.clocks import Moments, QuietHours, Standing, decide, moments, next_decent
 from bot.sla.commitment import PAUSES
-from bot.store import clocks as rows
+from bot.store import opening
 from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, ClockState, Message, PolicyVersion, Staff, Task
 
 PROGRESS_UPDATE: Final = "progress_update"
@@ -115,7 +115,7 @@ def _start(
     session: Session, office: Office, case: Case, promise: Explanation, version: str, now: datetime,
     extends: Clock | None = None, chosen: Mapping[str, Any] | None = None,
 ) -> Clock | None:  # fmt: skip
-    clock = rows.new_clock(
+    clock = opening.new_clock(
         id=office.id(), case_id=case.id, commitment=promise.commitment, policy_version_id=version,
         started_at=promise.received if extends is None else max(now, extends.started_at + timedelta.resolution),
         deemed_at=promise.deemed_received, due_at=promise.due,
@@ -124,7 +124,7 @@ def _start(
         chosen=dict(chosen) if chosen is not None else None,
     )  # fmt: skip
     look(session, office, clock, now=now)
-    return clock if rows.add(session, clock) else None
+    return clock if opening.add_clock(session, clock) else None
 
 
 # --- what time asks of it
@@ -568,6 +568,6 @@ def of_case(session: Session, case_id: str) -> list[Clock]:
 
 def _policy_version(session: Session, office: Office, now: datetime) -> str:
     version = office.policy.version
-    if not rows.has_policy(session, version):
-        rows.add_policy(session, version, office.policy.id, office.policy.snapshot, now=now)
+    if not opening.has_policy(session, version):
+        opening.add_policy(session, version, office.policy.id, office.policy.snapshot, now=now)
     return version

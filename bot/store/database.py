@@ -12,11 +12,12 @@ PostgreSQL each work has a pooled connection and a transaction of its own.
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,12 @@ class StoreClosed(StoreError):
 @dataclass(slots=True)
 class _Job(Generic[T]):
     work: Work[T]
-    future: "Future[T]"
+    future: "asyncio.Future[T] | Future[T]"
+    loop: asyncio.AbstractEventLoop | None
+    """Whose future it is; None for a caller without an event loop."""
+
+
+_Outcome = tuple[_Job[Any], Any, BaseException | None]
 
 
 class Store:
@@ -83,9 +89,10 @@ class Store:
             raise StoreClosed("the store has been closed")
         if self._write_pool is not None:
             return await asyncio.get_running_loop().run_in_executor(self._write_pool, self._run_alone, work)
-        future: Future[T] = Future()
-        self._jobs.put(_Job(work, future))
-        return await asyncio.wrap_future(future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(_Job(work, future, loop))
+        return await future
 
     async def read(self, work: Work[T]) -> T:
         """Carry out a `work` that only reads, beside the writer, on a connection of its own."""
@@ -96,7 +103,7 @@ class Store:
         if self._write_pool is not None:
             return self._run_alone(work)
         future: Future[T] = Future()
-        self._jobs.put(_Job(work, future))
+        self._jobs.put(_Job(work, future, None))
         return future.result()
 
     async def close(self) -> None:
@@ -154,12 +161,10 @@ class Store:
         """Carry out a batch, together if that succeeds. Nobody is told of success before the commit is on disk."""
         results = self._write_together(batch) if len(batch) > 1 else None
         if results is not None:
-            for job, result in zip(batch, results, strict=True):
-                if job.future.set_running_or_notify_cancel():
-                    job.future.set_result(result)
+            _tell([(job, result, None) for job, result in zip(batch, results, strict=True)])
             return
         for job in batch:
-            self._write_alone(job)
+            _tell([self._write_alone(job)])
 
     def _write_together(self, batch: list[_Job[Any]]) -> list[Any] | None:
         """One transaction for all; None, and nothing written, if a work or the commit failed."""
@@ -176,17 +181,37 @@ class Store:
             return None
         return results
 
-    def _write_alone(self, job: _Job[Any]) -> None:
+    def _write_alone(self, job: _Job[Any]) -> _Outcome:
         try:
             with Session(self.engine, expire_on_commit=False) as session:
                 result = job.work(session)
                 session.commit()
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the work
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(error)
+            return job, None, error
+        return job, result, None
+
+
+def _tell(outcomes: Sequence[_Outcome]) -> None:
+    """Tell those who wait what has become of their works, each event loop once."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    for outcome in outcomes:
+        if (loop := outcome[0].loop) is None:
+            _settle([outcome])
         else:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_result(result)
+            loops.setdefault(loop, []).append(outcome)
+    for loop, theirs in loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, theirs)
+
+
+def _settle(outcomes: Sequence[_Outcome]) -> None:
+    for job, result, failure in outcomes:
+        if job.future.done():
+            continue  # whoever asked was cancelled; what they asked for is done all the same
+        if failure is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(failure)
 
 
 def open_store(url: str) -> Store:
