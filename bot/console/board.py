@@ -10,12 +10,15 @@ from sqlalchemy import Select
 from sqlmodel import Session, col, func, select
 
 from bot.console.attachments import Shown, shown, to_look_at
+from bot.console.care import next_update, survey_in_words, way_in_words, wishes_in_words
 from bot.console.casework import NAME_HANDLER, Doable, doable
 from bot.console.emergencies import Handed, handed
 from bot.console.explanations import Explained, Explanations, in_words
 from bot.desk import attachment as attachments
 from bot.desk import clock as clocks
 from bot.desk import contact as contacts
+from bot.desk import letter as letters
+from bot.desk import preference as preferences
 from bot.desk import reach, why
 from bot.desk import task as tasks
 from bot.desk.brief import is_in_confidence
@@ -115,6 +118,10 @@ class Todo:
     late: bool
     due_at: datetime
     created_at: datetime
+    whose: str
+    """Who has the case, where it is theirs to do; else empty."""
+    letter: bool
+    """A letter can be printed for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +169,8 @@ class Promise:
     due: str
     met_at: datetime | None
     told_at: datetime | None
+    told_by: str
+    """By what way, in words; empty while nobody has."""
     reason: str | None
     """Why it was stopped, given a later date or ended."""
     clause: str
@@ -196,6 +205,10 @@ class Matter:
     can: Doable
     handed: Handed | None
     """Of an emergency: who has it."""
+    survey: Sequence[str]
+    """How the repair went, as far as it was asked and answered: a line each."""
+    has_update: bool
+    """Something is news of it: an update is promised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +232,14 @@ class Dossier:
     todos: Sequence[Todo]
     muted: bool
     """The address opted out or is blocked: what is written here will not arrive."""
+    careful: str
+    """What whoever reaches this person must know first; empty if there is nothing."""
+    safe: bool
+    """Whether it is safe to write to them now, as far as we know."""
+    wishes: Sequence[tuple[str, str]]
+    """How they want to be reached, in words."""
+    next_update: tuple[str, datetime] | None
+    """The case that is next written about by itself, and when, unless somebody writes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +343,9 @@ class Reader:
             matters=self._matters(session, conversation, contact, me, now=now),
             todos=self._todos(session, list(own), now=now),
             muted=not contacts.may_receive(conversations.address_of(session, conversation.address_id)),
+            careful=preferences.in_words(contact) if preferences.needs_care(contact) else "",
+            safe=preferences.is_safe(contact, now), wishes=wishes_in_words(contact),
+            next_update=next_update(session, self._office, contact),
         )  # fmt: skip
 
     # --- tasks
@@ -332,13 +356,20 @@ class Reader:
         people = _by_id(session, Contact, (each.contact_id for each in talks.values()))
         names = _names(session, talks.values(), people)
         looks = to_look_at(session, found)
+        owners = _by_id(session, Staff, (each.owner_id for each in cases.values()))
         return [
-            self._todo(each, cases.get(each.case_id or ""), names[each.conversation_id], looks.get(each.id), now=now)
+            self._todo(
+                each, cases.get(each.case_id or ""), names[each.conversation_id], looks.get(each.id), owners, now=now
+            )
             for each in found
         ]
 
-    def _todo(self, task: Task, case: Case | None, name: str, look: str | None, *, now: datetime) -> Todo:
+    def _todo(
+        self, task: Task, case: Case | None, name: str, look: str | None, owners: Mapping[str, Staff], *, now: datetime
+    ) -> Todo:
         words = self._words.task(task.kind)
+        owner = owners.get(case.owner_id or "") if case is not None else None
+        whose = "" if case is None or task.role != "owner" else owner.name if owner else case.handler or case.team
         return Todo(
             id=task.id, kind=task.kind, title=words.title, todo=words.todo, detail=task.detail,
             in_confidence=task.kind == reach.AT_RISK or (case is not None and is_in_confidence(case)), who=name,
@@ -346,7 +377,8 @@ class Reader:
             conversation_id=task.conversation_id, answer=_answer(task),
             look=f"message-{look}" if look else None, urgent=task.urgent,
             alarm=task.urgent and task.kind in _ALARMS,
-            late=now > task.due_at, due_at=task.due_at, created_at=task.created_at,
+            late=now > task.due_at, due_at=task.due_at, created_at=task.created_at, whose=whose,
+            letter=task.kind in letters.KINDS and task.case_id is not None,
         )  # fmt: skip
 
     # --- messages
@@ -426,7 +458,8 @@ class Reader:
                 if at is not None
             ],
             outcome=case.outcome, can=doable(session, self._office, self._words, case, me, now=now),
-            handed=handed(session, self._office, case),
+            handed=handed(session, self._office, case), survey=survey_in_words(session, self._office, case, now=now),
+            has_update=clocks.running_update(session, case.id) is not None,
         )  # fmt: skip
 
     def _promise(self, session: Session, clock: Clock, *, now: datetime) -> Promise:
@@ -438,6 +471,7 @@ class Reader:
             id=clock.id, title=reason.rule.title, commitment=clock.commitment, state=state,
             stands=self._words.promise(state), tone=_TONES.get(state, ""), over=clock.state not in clocks.OPEN,
             due_at=clock.due_at, due=in_words_of_day(clock.due_at, now), met_at=clock.met_at, told_at=clock.told_at,
+            told_by=way_in_words(clock.told_by) if clock.told_by else "",
             reason=clock.reason, clause=reason.rule.clause, unverified=reason.rule.unverified, why=reason.proof.why,
         )  # fmt: skip
 

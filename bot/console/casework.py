@@ -14,19 +14,20 @@ from bot.desk import case as cases
 from bot.desk import choice, milestone, update
 from bot.desk import clock as clocks
 from bot.desk import handover as handovers
+from bot.desk import survey as surveys
 from bot.desk import task as tasks
 from bot.desk.case import ENDINGS
 from bot.desk.choice import Choice
 from bot.desk.conversation import NotAllowed
 from bot.desk.milestone import MADE_SAFE
 from bot.desk.office import Office
-from bot.desk.staff import SignedIn
+from bot.desk.staff import ACTING_ROLES, SignedIn
 from bot.desk.update import Content, Draft
 from bot.desk.why import HOW
 from bot.sla import Commitment
 from bot.sla.calendar import at_local
 from bot.sla.commitment import PAUSES
-from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, ClockState, HandoverState, Staff, Task
+from bot.store.tables import FIRST_RESPONSE_EVIDENCE, Case, Clock, ClockState, HandoverState, Staff, SurveyState, Task
 
 NAME_HANDLER: Final = "name_complaint_handler"
 LONGEST_WORDS: Final = 1500
@@ -83,13 +84,19 @@ class Doable:
     stage2: bool = False
     endings: Sequence[tuple[str, str]] = ()
     clocks: Mapping[str, OnClock] = field(default_factory=dict)
+    owners: Sequence[tuple[str, str]] = ()
+    """To whom it can be given: `staff:<id>` or `team:<name>`, and the words for it."""
+    survey: bool = False
+    """An answer to its survey can be taken down."""
 
 
 def doable(session: Session, office: Office, words: Explanations, case: Case, me: Staff, *, now: datetime) -> Doable:
     """What the forms of a case offer. What is offered can still be refused: the desk decides when it is done."""
     stage2 = (case.kind == "complaint" or case.category == "appeal") and case.stage != 2
+    survey = surveys.of_case(session, case.id)
+    asked_how = survey is not None and survey.state in {SurveyState.WAITING, SurveyState.SENT}
     if case.state != "open":
-        return Doable(stage2=stage2)
+        return Doable(stage2=stage2, survey=asked_how)
     all_clocks = clocks.of_case(session, case.id)
     draft, asked = _draft(session, office, case, all_clocks, now=now)
     return Doable(
@@ -97,6 +104,7 @@ def doable(session: Session, office: Office, words: Explanations, case: Case, me
         names_handler=case.kind == "complaint", stage2=stage2,
         endings=[(each, words.ending(each)) for each in ENDINGS],
         clocks={each.id: _on_clock(session, office, each, me, now=now) for each in all_clocks if each.state in clocks.OPEN},
+        owners=_owners(session, office, case), survey=asked_how,
     )  # fmt: skip
 
 
@@ -110,6 +118,16 @@ def _draft(
         select(Task).where(Task.clock_id == running.id, Task.kind == clocks.ASKED, col(Task.done_at).is_(None))
     ).first()
     return update.draft(session, office, case, running, asked.id if asked else "", now=now), asked is not None
+
+
+def _owners(session: Session, office: Office, case: Case) -> list[tuple[str, str]]:
+    working = (
+        select(Staff).where(col(Staff.disabled_at).is_(None), col(Staff.role).in_(ACTING_ROLES)).order_by(Staff.name)
+    )
+    people = [(f"staff:{each.id}", ", ".join(filter(None, (each.name, each.team)))) for each in session.exec(working)]
+    teams = [(f"team:{team.name}", f"{team.label} (nobody in particular)") for team, _ in office.policy.teams]
+    now_with = f"staff:{case.owner_id}" if case.owner_id else ""
+    return [each for each in (*people, *teams) if each[0] != now_with]
 
 
 def _outcomes(session: Session, case: Case, found: Sequence[Clock]) -> list[str]:
@@ -172,6 +190,7 @@ class Casework:
             "update": self._update, "record": self._record, "handler": self._handler, "stage2": self._stage2,
             "pause": self._pause, "resume": self._resume, "extend": self._extend, "later-day": self._later_day,
             "close": self._close,
+            "assign": self._assign, "survey": self._survey,
         }  # fmt: skip
         return [web.post(f"/staff/cases/{{id}}/{verb}", inside(self._doing(do))) for verb, do in work.items()]
 
@@ -251,6 +270,24 @@ class Casework:
     def _close(self, session: Session, case: Case, form: Mapping[str, str], me: Staff, now: datetime) -> None:
         """Close a case with the outcome that the tenant reads."""
         cases.close(session, self._office, case, form.get("outcome", ""), me, now=now, as_=form.get("as", "done"))
+
+    def _assign(self, session: Session, case: Case, form: Mapping[str, str], me: Staff, now: datetime) -> None:
+        """Give a case to a person, or to a team."""
+        kind, _, who = form.get("to", "").partition(":")
+        if kind == "team":
+            milestone.assign_team(session, self._office, case, who, me, now=now)
+            return
+        owner = session.get(Staff, who)
+        if owner is None or owner.role not in ACTING_ROLES:
+            raise NotAllowed("There is nobody of that name to give it to.")
+        milestone.assign(session, self._office, case, owner, me, now=now)
+
+    def _survey(self, session: Session, case: Case, form: Mapping[str, str], me: Staff, now: datetime) -> None:
+        """Write down an answer that came by telephone or letter."""
+        score = form.get("score", "")
+        if score not in {str(each) for each in surveys.SCORES}:
+            raise NotAllowed("Choose how happy they are.")
+        surveys.take_down(session, self._office, case, int(score), form.get("what", ""), me, now=now)
 
     def _tick_off(self, session: Session, case: Case, kind: str, me: Staff, now: datetime) -> None:
         waiting = select(Task.id).where(Task.case_id == case.id, Task.kind == kind, col(Task.done_at).is_(None))

@@ -19,11 +19,13 @@ from bot.console.casework import LONGEST_LINE, LONGEST_WORDS, Casework
 from bot.console.emergencies import LONGEST_REASON, Emergencies
 from bot.console.explanations import load_explanations
 from bot.console.live import Live
+from bot.console.people import People
 from bot.console.policy import PolicyPage
 from bot.console.reports import Reports
 from bot.desk import conversation as desk
 from bot.desk import handover as handovers
 from bot.desk import staff as accounts
+from bot.desk import survey as surveys
 from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed
 from bot.desk.office import Office
@@ -64,6 +66,7 @@ class Console:
         self._casework = Casework(office, self._act)
         self._policy = PolicyPage(office, wall_clock, explanations.outcome, self._page)
         self._attachments = Attachments(store, office, files, wall_clock, self._page)
+        self._people = People(store, office, wall_clock, self._page, self._carry_out)
         self._reports = Reports(store, office, wall_clock, self._page)
         self._door = Door(store, office, wall_clock, self._page, secure_cookies=secure_cookies)
         self._live = Live(store, wall_clock.now, _still_signed_in)
@@ -96,6 +99,7 @@ class Console:
             web.post("/staff/tasks/{id}/done", inside(self.task_done)),
             *self._emergencies.routes(inside),
             *self._casework.routes(inside),
+            *self._people.routes(inside),
             *self._reports.routes(inside),
             *self._attachments.routes(inside),
         ]
@@ -149,6 +153,7 @@ class Console:
             banners=list(self._banners()), longest=LONGEST_REPLY, longest_reason=LONGEST_REASON, form_id=self._office.id(),
             typed=typed or {}, longest_words=LONGEST_WORDS, longest_line=LONGEST_LINE,
             today=self._office.local(now).date().isoformat(),
+            scores=[(each, self._office.wording.label("survey", str(each))) for each in surveys.SCORES],
             here=request.path if open_one is None else f"/staff/conversations/{open_one.id}",
         )  # fmt: skip
 
@@ -212,6 +217,7 @@ class Console:
         form = await request.post()
         # Browsers send line ends as CR LF; channels count and send plain ones.
         text, form_id = _text(form, "text").replace("\r\n", "\n").strip(), _text(form, "form")[:32]
+        ticked = [each for each in form.getall("news", []) if isinstance(each, str)]
 
         def work(session: Session, me: Staff, now: datetime) -> None:
             if not text:
@@ -221,9 +227,10 @@ class Console:
                     f"This reply has {len(text)} characters; {LONGEST_REPLY} is the most. Send it in two parts."
                 )
             self._check_held_by(session, conversation_id, me)
+            news_of = desk.own_cases(session, conversation_id, ticked)
             if accounts.is_again(session, form_id, me):
                 return  # the button was pressed twice, or the page was sent again
-            message = desk.reply(session, self._office, conversation_id, me, text, now=now)
+            message = desk.reply(session, self._office, conversation_id, me, text, now=now, news_of=news_of)
             desk.record(
                 session, self._office, accounts.FORM_SENT, form_id, actor=me.id, now=now, message=message.id,
                 conversation=conversation_id,
@@ -252,6 +259,24 @@ class Console:
     ) -> web.StreamResponse:  # fmt: skip
         """Carry out `work` as whoever is signed in *now*, then show the result. A refusal shows why, and keeps what was
         written: the draft of a reply, or what was `typed` in another form. `at` is the part of the page to show."""
+        try:
+            await self._carry_out(who, work)
+        except NotAllowed as refusal:
+            return await self._refused(request, who, conversation_id, str(refusal), draft, typed)
+        except Superseded:
+            holder = await self._holder_in_words(conversation_id, who)
+            return await self._refused(
+                request, who, conversation_id, f"{holder} Nothing was changed by you.", draft, typed
+            )
+        if conversation_id is not None:
+            self._nudge(conversation_id)
+        view = _view(request)
+        target = f"/staff/conversations/{conversation_id}" if conversation_id is not None else "/staff"
+        query, fragment = f"?view={view}" if view is not View.ALL else "", f"#{at}" if at else ""
+        raise web.HTTPSeeOther(target + query + fragment)
+
+    async def _carry_out(self, who: SignedIn, work: Work) -> None:
+        """Carry out `work` as whoever is signed in *now*, and tell open pages. Raises NotAllowed if it is refused."""
         now = self._wall_clock.now()
 
         def whole(session: Session) -> None:
@@ -262,22 +287,8 @@ class Console:
             accounts.check_may_act(current.staff)
             work(session, current.staff, now)
 
-        try:
-            await self._store.run(whole)
-        except NotAllowed as refusal:
-            return await self._refused(request, who, conversation_id, str(refusal), draft, typed)
-        except Superseded:
-            holder = await self._holder_in_words(conversation_id, who)
-            return await self._refused(
-                request, who, conversation_id, f"{holder} Nothing was changed by you.", draft, typed
-            )
-        if conversation_id is not None:
-            self._nudge(conversation_id)
+        await self._store.run(whole)
         self._live.nudge()
-        view = _view(request)
-        target = f"/staff/conversations/{conversation_id}" if conversation_id is not None else "/staff"
-        query, fragment = f"?view={view}" if view is not View.ALL else "", f"#{at}" if at else ""
-        raise web.HTTPSeeOther(target + query + fragment)
 
     async def _refused(
         self, request: web.Request, who: SignedIn, conversation_id: str | None, reason: str, draft: str,

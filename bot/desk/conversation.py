@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from bot.desk.office import Office
 from bot.desk.publish import publish
 from bot.dialogue import active_form
 from bot.messages import DeliveryState, Say
 from bot.store import conversations, events
-from bot.store.tables import Conversation, Message, Owner, Staff
+from bot.store.tables import Case, Conversation, Message, Owner, Staff
 from bot.wording import Rendered
 
 IDLE_AFTER: Final = timedelta(hours=24)
@@ -133,6 +133,14 @@ def reply(
     )
     conversations.save(session, conversation)
     return message
+
+
+def own_cases(session: Session, conversation_id: str, case_ids: Sequence[str]) -> list[str]:
+    """Those of these cases that are of the person in a conversation, in this order."""
+    conversation = _load(session, conversation_id)
+    found = select(Case.id).where(Case.contact_id == conversation.contact_id, col(Case.id).in_(case_ids))
+    own = set(session.exec(found).all()) if case_ids else set()
+    return [each for each in case_ids if each in own]
 
 
 def record(

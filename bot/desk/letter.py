@@ -66,10 +66,11 @@ def compose(session: Session, office: Office, task: Task, staff: Staff, *, now: 
             [Say(f"utter_letter_{name}", args)], channel=reach.LETTER, now=now, language=contact.language
         ).text
 
+    here = office.local(now)
     words = str((task.about or {}).get("words", task.detail))
     to = (contact.name or said("unnamed"), *(contact.home_address or "").split(","), contact.postcode or "")
     return Letter(
-        association=office.policy.name, letterhead=office.policy.letterhead, date=office.day_in_words(now, now),
+        association=office.policy.name, letterhead=office.policy.letterhead, date=f"{here.day} {here:%B %Y}",
         to=tuple(each.strip() for each in to if each.strip()), reference=said("reference"), dear=said("dear"),
         paragraphs=tuple(each for each in words.split("\n\n") if each.strip()), end=said("end"), staff=staff.name,
         role=", ".join(filter(None, (staff.job_title, staff.team))), closing=tuple(said("closing").split("\n")),

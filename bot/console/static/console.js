@@ -17,6 +17,14 @@ if (text) {
   text.addEventListener("input", () => keepDraft(text.value));
 }
 
+// More than a few words are likely to be news; whoever knows better says so, and is not asked again.
+const news = document.querySelector("#news input");
+if (news && text) {
+  let decided = false;
+  news.addEventListener("change", () => { decided = true; });
+  text.addEventListener("input", () => { if (!decided) news.checked = text.value.trim().split(/\s+/).length > 7; });
+}
+
 function keepDraft(words) {
   if (words) sessionStorage.setItem(draftKey, words);
   else sessionStorage.removeItem(draftKey);
@@ -146,7 +154,9 @@ document.addEventListener("submit", async (event) => {
   const button = event.submitter;
   if (button) button.disabled = true;
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const fields = new URLSearchParams(new FormData(form));
+    if (button?.name) fields.append(button.name, button.value); // a form with two buttons: which one was pressed
+    const answer = await fetch(form.action, { method: "POST", body: fields });
     const path = new URL(answer.url).pathname;
     if (path === "/staff/sign-in") return leave();
     const done = answer.redirected && answer.ok;

@@ -67,7 +67,8 @@ def values(node: ast.expr, module: object, local: dict[str, ast.expr]) -> Iterat
             found = getattr(module, name, None)
             yield from [found] if isinstance(found, str) else []
         case ast.Subscript(value=ast.Name(id=name)):
-            yield from (each for each in getattr(module, name, {}).values())
+            found = getattr(module, name, {})
+            yield from found.values() if isinstance(found, dict) else found
         case ast.IfExp(body=body, orelse=other):
             yield from values(body, module, local)
             yield from values(other, module, local)
