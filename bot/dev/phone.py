@@ -1,4 +1,4 @@
-"""`/dev/phone`: two phones on a page, one for texts and WhatsApp, one for Telegram, each talking to its stand-in.
+"""`/dev/phone`: phones on a page, one for texts and WhatsApp, one for Telegram, and one that rings, each with its stand-in.
 
 What is typed here takes the way of a real message: the stand-in signs it, posts it to the webhook, and the answer comes
 back through the provider's API. Mounted in development only; it knows nothing of the bot.
@@ -13,7 +13,8 @@ import aiohttp
 from aiohttp import web
 
 from bot.dev.standins.telegram import TelegramMessage, TelegramStandIn
-from bot.dev.standins.twilio import TwilioMessage, TwilioStandIn, segments
+from bot.dev.standins.twilio import TwilioMessage, segments
+from bot.dev.standins.twilio_voice import TwilioCall, TwilioVoiceStandIn
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -28,11 +29,14 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _WHATSAPP: Final = "whatsapp:"
+_CALLS: Final = 6
+"""How many calls the page shows, the newest last."""
+_KEYS: Final = frozenset("0123456789*#")
 
 T = TypeVar("T")
 
 
-def routes(twilio: TwilioStandIn, telegram: TelegramStandIn) -> Sequence[web.AbstractRouteDef]:
+def routes(twilio: TwilioVoiceStandIn, telegram: TelegramStandIn) -> Sequence[web.AbstractRouteDef]:
     """The page, its files, and what its buttons do."""
     desk = _Phones(twilio, telegram)
     return [
@@ -45,17 +49,21 @@ def routes(twilio: TwilioStandIn, telegram: TelegramStandIn) -> Sequence[web.Abs
         web.post("/dev/phone/press", desk.press),
         web.post("/dev/phone/edit", desk.edit),
         web.post("/dev/phone/block", desk.block),
+        web.post("/dev/phone/answer", desk.answer),
+        web.post("/dev/phone/key", desk.key),
+        web.post("/dev/phone/hang-up", desk.hang_up),
     ]
 
 
 class _Phones:
-    def __init__(self, twilio: TwilioStandIn, telegram: TelegramStandIn) -> None:
+    def __init__(self, twilio: TwilioVoiceStandIn, telegram: TelegramStandIn) -> None:
         self._twilio = twilio
         self._telegram = telegram
         self._version = 0
         self._answers: dict[str, int] = {}
         twilio.watch = self._count(twilio.watch)
         telegram.watch = self._count(telegram.watch)
+        twilio.watch_calls = self._count(twilio.watch_calls)
 
     def _count(self, before: Callable[[T], None]) -> Callable[[T], None]:
         def watch(message: T) -> None:
@@ -93,6 +101,7 @@ class _Phones:
                 "telegram": [self._bubble(each) for each in self._telegram.messages if each.chat == chat],
                 "numbers": sorted({_bare(m.from_) for m in self._twilio.messages if m.direction == "inbound"}),
                 "chats": sorted(self._telegram.chats),
+                "calls": [self._call(each) for each in self._twilio.calls[-_CALLS:]],
                 "optedOut": number in self._twilio.opted_out,
                 "blocked": chat in self._telegram.blocked,
                 "toast": next(reversed(self._telegram.answered.items()), None),
@@ -122,6 +131,17 @@ class _Phones:
             "at": message.at,
             "edited": "edit_date" in message.shape,
             "buttons": [{"label": button.label, "data": button.data} for button in message.buttons],
+        }
+
+    def _call(self, call: TwilioCall) -> Mapping[str, Any]:
+        return {
+            "id": call.sid,
+            "to": call.to,
+            "status": call.status,
+            "said": call.said,
+            "pressed": call.pressed,
+            "asking": call.asking,
+            "at": call.at.isoformat() if call.at else None,
         }
 
     # --- what is done on them
@@ -163,6 +183,34 @@ class _Phones:
         chat = _chat(given.get("chat"))
         self._version += 1
         return await _carried_out(self._telegram.block(chat) if given.get("blocked") else self._telegram.unblock(chat))
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """`{call, machine}`: somebody, or an answering machine, takes a call."""
+        given = await _given(request)
+        return self._done(lambda: self._twilio.answer(str(given.get("call")), machine=bool(given.get("machine"))))
+
+    async def key(self, request: web.Request) -> web.Response:
+        """`{call, key}`: a key is pressed in a call."""
+        given = await _given(request)
+        key = str(given.get("key", ""))
+        if key not in _KEYS:
+            raise web.HTTPBadRequest(text="not a key")
+        return self._done(lambda: self._twilio.press(str(given.get("call")), key))
+
+    async def hang_up(self, request: web.Request) -> web.Response:
+        """`{call}`: the phone is put down, or a call turned away."""
+        given = await _given(request)
+        try:
+            done = await self._twilio.hang_up(str(given.get("call")))
+        except KeyError as error:
+            raise web.HTTPNotFound from error
+        return web.json_response({"done": done}, headers=_HEADERS)
+
+    def _done(self, step: Callable[[], bool]) -> web.Response:
+        try:
+            return web.json_response({"done": step()}, headers=_HEADERS)
+        except KeyError as error:
+            raise web.HTTPNotFound from error
 
 
 async def _given(request: web.Request) -> Mapping[str, Any]:

@@ -17,6 +17,10 @@ _NUMBER: Final = "+447700900000"
 """From the range that Ofcom keeps free for drama: it rings nobody."""
 
 
+_LINE: Final = "+447700900001"
+"""Where the 24-hour line is rung, if the settings do not say: on the page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Simulator:
     """The settings that point Doorstep at the stand-ins, and the routes of the page."""
@@ -32,7 +36,7 @@ async def simulator(settings: Settings, wall_clock: WallClock) -> AsyncIterator[
     if not settings.sms_on:
         given |= {
             "twilio_account_sid": "AC" + wall_clock.uuid().hex, "twilio_auth_token": wall_clock.token(),
-            "twilio_from": _NUMBER,
+            "twilio_from": _NUMBER, "emergency_line_call": settings.emergency_line_call or _LINE,
         }  # fmt: skip
     if not settings.telegram_on:
         given |= {
@@ -42,6 +46,7 @@ async def simulator(settings: Settings, wall_clock: WallClock) -> AsyncIterator[
     invented = Settings.model_validate(given)
     async with AsyncExitStack() as stack:
         twilio = TwilioVoiceStandIn(invented, wall_clock.now, receipts=True)
+        twilio.by_hand = True
         telegram = TelegramStandIn(invented, wall_clock.now)
         if not settings.sms_on:
             given["twilio_api_url"] = await twilio.start()

@@ -1,4 +1,4 @@
-// Two phones, played on by a developer. The page asks for what is new twice a second: the product's own process ends at
+// Phones, played on by a developer. The page asks for what is new twice a second: the product's own process ends at
 // once on Ctrl-C, which an open stream would hold up.
 
 const $ = (id) => document.getElementById(id);
@@ -40,7 +40,7 @@ async function post(path, body) {
     body: JSON.stringify(body),
   });
   const { answer } = response.ok ? await response.json() : { answer: response.status };
-  if (answer !== null && answer !== 200) show(answer === 0 ? "The webhook could not be reached" : `The webhook answered ${answer}`);
+  if (answer !== undefined && answer !== null && answer !== 200) show(answer === 0 ? "The webhook could not be reached" : `The webhook answered ${answer}`);
   await look();
 }
 
@@ -147,6 +147,43 @@ function drawTelegram(message) {
   return [bubble, buttons];
 }
 
+// --- calls ------------------------------------------------------------------------------------------------------------
+
+const OVER = { completed: "ended", busy: "turned away", "no-answer": "not answered", failed: "failed", canceled: "cancelled" };
+let current = null;
+
+function drawCalls(calls) {
+  const alive = calls.filter(({ status }) => !(status in OVER));
+  const newest = alive.find(({ status }) => status === "in-progress") ?? alive[0] ?? calls.at(-1);
+  if (!newest) {
+    fill($("call-thread"), [], null, "Nobody has been rung yet. Tell of danger from a text phone, with the office closed.");
+    return;
+  }
+  current = newest.id;
+  const ringing = newest.status === "ringing" || newest.status === "queued";
+  const talking = newest.status === "in-progress";
+  $("call-to").textContent = newest.to;
+  $("call-state").textContent = ringing ? "ringing…" : talking ? (newest.asking ? "press a key" : "speaking…") : OVER[newest.status];
+  $("ringing").hidden = !ringing;
+  $("talking").hidden = !talking;
+  for (const key of $("keypad").children) key.disabled = !newest.asking;
+  const said = [...newest.said.map((text) => ({ text })), ...newest.pressed.map((key) => ({ text: `Pressed ${key}`, mine: true }))];
+  fill($("call-thread"), said, ({ text, mine }) => [make("div", mine ? "bubble mine" : "bubble", text)], ringing ? "Ringing…" : "Nothing was said.");
+  const others = calls.filter(({ id }) => id !== newest.id).reverse();
+  $("past").replaceChildren(...others.map((call) => make("li", "", `${call.at ? time.format(new Date(call.at)) : ""} ${call.to}: ${OVER[call.status] ?? call.status}${call.pressed.length ? `, pressed ${call.pressed.join(", ")}` : ""}`)));
+}
+
+for (const key of "123456789*0#") {
+  const button = make("button", "", key);
+  button.type = "button";
+  button.addEventListener("click", () => post("key", { call: current, key }));
+  $("keypad").append(button);
+}
+$("call-answer").addEventListener("click", () => post("answer", { call: current }));
+$("call-machine").addEventListener("click", () => post("answer", { call: current, machine: true }));
+$("call-decline").addEventListener("click", () => post("hang-up", { call: current }));
+$("call-hang-up").addEventListener("click", () => post("hang-up", { call: current }));
+
 function show(words) {
   $("toast").textContent = words;
   $("toast").hidden = false;
@@ -169,6 +206,7 @@ function draw() {
   $("block").textContent = latest.blocked ? "Unblock" : "Block";
   $("telegram-state").textContent = latest.blocked ? "blocked" : "bot";
   $("sms-state").textContent = latest.optedOut && !phone.whatsapp ? "opted out (STOP)" : phone.whatsapp ? "business account" : "text messages";
+  drawCalls(latest.calls);
   options("numbers", latest.numbers);
   options("chats", latest.chats);
   if (latest.toast && latest.toast[0] !== shownToast) {

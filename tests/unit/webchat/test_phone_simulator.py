@@ -9,7 +9,7 @@ from aiohttp import web
 
 from bot.dev import phone
 from bot.dev.standins.telegram import TelegramStandIn
-from bot.dev.standins.twilio import TwilioStandIn
+from bot.dev.standins.twilio_voice import TwilioVoiceStandIn
 from bot.settings import Settings
 
 NUMBER, CHAT = "+447700900123", 555000111
@@ -34,7 +34,7 @@ class Desk:
             twilio_account_sid=SID, twilio_auth_token="token", twilio_from="+447700900000", telegram_token="1:token",
             telegram_secret="secret", public_url="http://bot.example", dev=True,
         )  # fmt: skip
-        self.twilio = TwilioStandIn(settings, lambda: datetime.now(UTC))
+        self.twilio = TwilioVoiceStandIn(settings, lambda: datetime.now(UTC))
         self.telegram = TelegramStandIn(settings, lambda: datetime.now(UTC))
         application.add_routes(phone.routes(self.twilio, self.telegram))
         await self.runner.setup()
@@ -163,3 +163,27 @@ async def test_the_page_and_its_files_are_served_under_a_strict_policy(desk, pat
 async def test_nothing_else_is_served(desk, path):
     async with desk.http.get(yarl.URL(desk.url + path, encoded=True)) as response:
         assert response.status == 404
+
+
+async def test_a_call_rings_until_it_is_answered_and_unknown_calls_and_keys_are_refused(desk):
+    desk.twilio.by_hand = True
+    call = {
+        "To": NUMBER,
+        "From": "+447700900000",
+        "Url": f"{desk.url}/nowhere",
+        "StatusCallback": f"{desk.url}/nowhere",
+    }
+    headers = {"Authorization": aiohttp.encode_basic_auth(SID, "token")}
+    async with desk.http.post(
+        f"{desk.twilio_url}/2010-04-01/Accounts/{SID}/Calls.json", data=call, headers=headers
+    ) as response:
+        sid = (await response.json())["sid"]
+    (ringing,) = (await desk.look())["calls"]
+    assert (ringing["id"], ringing["to"], ringing["status"], ringing["asking"]) == (sid, NUMBER, "ringing", False)
+    for what, given, status in (
+        ("key", {"call": sid, "key": "1"}, 200), ("key", {"call": sid, "key": "12"}, 400),
+        ("answer", {"call": "none"}, 404), ("hang-up", {"call": "none"}, 404), ("hang-up", {"call": sid}, 200),
+    ):  # fmt: skip
+        async with desk.http.post(f"{desk.url}/dev/phone/{what}", json=given) as response:
+            assert response.status == status, what
+    assert (await desk.look())["calls"][0]["status"] == "busy"
