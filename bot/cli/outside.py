@@ -157,7 +157,7 @@ def run_webhook_add(args: argparse.Namespace) -> int:
 def run_webhook_list(_args: argparse.Namespace) -> int:
     def told(found: list[tuple[Webhook, int]]) -> str | None:
         rows = [
-            (each.id, each.url, ", ".join(each.events), str(waiting), _when(each.delivered_at), _standing(each))
+            (each.id, each.url, _told_of(each), str(waiting), _when(each.delivered_at), _standing(each))
             for each, waiting in found
         ]
         return _show(
@@ -188,6 +188,11 @@ def run_webhook_remove(args: argparse.Namespace) -> int:
         lambda session, office, now: webhooks.remove(session, office, args.which, now=now, actor=_ACTOR),
         lambda hook: f"{hook.url} is told nothing any more.",
     )
+
+
+def _told_of(hook: Webhook) -> str:
+    events = "all" if set(NAMES) <= set(hook.events) else ", ".join(hook.events)
+    return f"{events}; in confidence too" if hook.in_confidence else events
 
 
 def _standing(hook: Webhook) -> str:
