@@ -28,8 +28,8 @@ _HOPELESS: Final = 1.5
 """A text that as a whole stays so far below the threshold holds no sentence above it: none of 400 dangers put between two
 other sentences did. Its parts are not read."""
 _MOST_EVIDENCE: Final = 3
-_TEXTS_KEPT: Final = 32
-"""A message is asked about twice, for its danger and its intent; between the two its parts are, and the message before."""
+_TEXTS_KEPT: Final = 256
+"""A message is asked about twice, for its danger and its intent, and again with the next; its parts are too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ for every question that the table answers.
 """
 
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -80,14 +80,14 @@ class Table:
         return counts[row] * float(self._weights[row, column]) if row in counts else 0.0
 
     def weigh(self, text: str, signs: Iterable[str]) -> Weighed | None:
-        """The scores of a text in which triage found these concepts; None if nothing of it is known."""
+        """The scores of a text in which triage found these concepts, each named once; None if nothing of it is known."""
         known = [self._words.get(word) or self._word(word) for word in tokens(text)]
         touched = np.concatenate(
             [
                 np.array(self._stem_rows(known), dtype=np.int32),
                 *[word.letters for word in known],
-                self._concepts.rows(_concepts(known)),
-                self._signs.rows({number for sign in signs if (number := self._signs.number(sign)) >= 0}),
+                self._concepts.rows(list(_concepts(known))),
+                self._signs.rows([self._signs.numbers[sign] for sign in signs if sign in self._signs.numbers]),
             ]
         )
         if not touched.size:
@@ -125,10 +125,10 @@ class Table:
             alone: list[int] = []
             phrases: dict[str, list[tuple[tuple[str, ...], int]]] = {}
             for rest, concept in self._lexicon.phrases(meant):
-                number = self._concepts.number(concept)
-                if number >= 0 and rest:
+                number = self._concepts.numbers.get(concept)
+                if number is not None and rest:
                     phrases.setdefault(rest[0], []).append((rest, number))
-                elif number >= 0:
+                elif number is not None:
                     alone.append(number)
             known = self._words[word] = _Word(
                 stem=ended,
@@ -177,17 +177,14 @@ class _Pairs:
             one, _, other = name.partition("&")
             number = numbers.setdefault(one, len(numbers))
             places.append((number, numbers.setdefault(other, len(numbers)) if other else number))
-        self._numbers = {sys.intern(name): number for name, number in numbers.items()}
+        self.numbers = {sys.intern(name): number for name, number in numbers.items()}
+        """Of each concept that an example had."""
         self._rows = np.full((len(numbers), len(numbers)), -1, dtype=np.int32)
         if places:
             self._rows[tuple(np.array(places).T)] = list(rows.values())
 
-    def number(self, concept: str) -> int:
-        """-1 where no example had it."""
-        return self._numbers.get(concept, -1)
-
-    def rows(self, concepts: Collection[int]) -> "NDArray[np.int32]":
+    def rows(self, concepts: list[int]) -> "NDArray[np.int32]":
         """Of concepts by number, each given once."""
-        present = np.array(list(concepts), dtype=np.intp)
+        present = np.array(concepts, dtype=np.intp)
         found: NDArray[np.int32] = self._rows[present[:, np.newaxis], present]
         return found[found >= 0]

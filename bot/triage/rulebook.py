@@ -30,8 +30,8 @@ _ALONE: Final = 4
 _SHORT_ANSWER: Final = 8
 _CLAUSES_UNTIL_OVER: Final = 3
 _UNLESS_REACH: Final = 8
-_READINGS_KEPT: Final = 32
-"""A message, the one before, both together, and the parts of each."""
+_READINGS_KEPT: Final = 256
+"""A message is read for what it tells and for its concepts, and again with the next; its parts are too."""
 
 
 @dataclass(frozen=True, slots=True)
