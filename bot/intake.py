@@ -580,7 +580,7 @@ class _Arrival:
                 if added is None:
                     log.warning("case_not_added_to", extra={"conversation_id": self.conversation.id})
             case RememberContact():
-                contacts.remember(self.session, self.conversation, command)
+                contacts.remember(self.session, self.office, self.conversation, command, now=self.now)
             case CallStaff():
                 self._look(command.reason)
             case _:

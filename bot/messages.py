@@ -197,6 +197,10 @@ class RememberContact(Command):
     address: str | None = None
     postcode: str | None = None
     phone: str | None = None
+    preferred_format: str | None = None
+    """Letters and papers in large print, Braille …"""
+    preferred_channel: str | None = None
+    """Where they want to hear from us: a ChannelName, `phone` or `letter`."""
 
 
 @dataclass(frozen=True, slots=True)

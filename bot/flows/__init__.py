@@ -18,17 +18,20 @@ from bot.flows.repair import ReportRepair
 from bot.flows.requests import MakeRequest
 from bot.flows.status import CheckProgress
 from bot.flows.talk import replies
+from bot.flows.wishes import Spoken, WishesError, load_wishes
 
-__all__ = ["Catalogue", "CatalogueError", "actions", "flows", "load_catalogue"]
+__all__ = [
+    "Catalogue", "CatalogueError", "Spoken", "WishesError", "actions", "flows", "load_catalogue", "load_wishes",
+]  # fmt: skip
 
 
-def flows(repairs: Catalogue) -> list[Flow]:
+def flows(repairs: Catalogue, spoken: Spoken) -> list[Flow]:
     """Every form, one for each subject."""
     return [
         ReportRepair(repairs),
         MakeComplaint(),
         MakeEnquiry(),
-        MakeRequest(),
+        MakeRequest(spoken),
         RequestCallback(),
         CheckProgress(),
         Emergency(),
@@ -38,10 +41,10 @@ def flows(repairs: Catalogue) -> list[Flow]:
 def actions(nlu_data: Path) -> list[Action]:
     """Every action of the product, ready to be registered with an executor.
 
-    Reads `nlu_data/repairs.yml`; raises CatalogueError with each fault as `file:line: reason`.
+    Reads `nlu_data/repairs.yml` and `wishes.yml`; raises CatalogueError or WishesError with what is wrong and where.
     """
     found: list[Action] = []
-    for flow in flows(load_catalogue(nlu_data / "repairs.yml")):
+    for flow in flows(load_catalogue(nlu_data / "repairs.yml"), load_wishes(nlu_data / "wishes.yml")):
         found += [flow, Finish(flow), *asks(flow)]
         if isinstance(flow, MakeRequest):
             found.append(Ask("action_ask_request_form_more", flow.ask_more))

@@ -4,6 +4,7 @@ One question of its own for each (`utter_ask_more_<category>`), then who and whe
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from bot.flows import slots
@@ -11,7 +12,8 @@ from bot.flows.about_you import ADDRESS, NAME, PHONE, phone_in_words, told, word
 from bot.flows.form import Flow, Found, Question
 from bot.flows.heard import Heard
 from bot.flows.subjects import SERVICE_REQUEST_OF
-from bot.messages import Command, OpenCase, Say
+from bot.flows.wishes import Spoken
+from bot.messages import Command, OpenCase, RememberContact, Say
 
 _WITHOUT_ADDRESS: Final = frozenset({"freedom_of_information", "praise", "office_arrival"})
 _NEEDS_PHONE: Final = frozenset({"home_visit", "appointment", "gas_safety", "housing_application"})
@@ -35,7 +37,8 @@ class MakeRequest(Flow):
         "contact_phone": ("phone", "number", "mobile"),
     }
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: Spoken) -> None:
+        self._spoken = spoken
         super().__init__([
             words("more", may_ask=True),
             ADDRESS,
@@ -97,6 +100,14 @@ class MakeRequest(Flow):
         summary = slots.shorten(str(said[-1] if said else words_))
         category = str(heard.slots.get("request"))
         return [
-            self.contact(heard),
+            self._wished(self.contact(heard), category, words_),
             OpenCase("service_request", category, words_, summary, details=self.answers(heard)),
         ]
+
+    def _wished(self, told: RememberContact, category: str, said: str) -> RememberContact:
+        """What they told us, and how they want to be reached, as far as their own words leave no doubt."""
+        if category == "format":
+            return replace(
+                told, preferred_format=self._spoken.format_in(said), preferred_channel=self._spoken.way_in(said)
+            )
+        return replace(told, preferred_channel=self._spoken.way_in(said)) if category == "details_change" else told

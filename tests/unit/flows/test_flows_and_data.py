@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from bot.dialogue import action_faults, load_project
-from bot.flows import actions, flows, load_catalogue
+from bot.flows import actions, flows, load_catalogue, load_wishes
 from bot.flows.form import Finish
 from bot.flows.subjects import KEPT_FOR_LATER, SERVICE_REQUEST_OF, open_kept
 from bot.messages import SERVICE_REQUESTS
@@ -38,7 +38,7 @@ def responses():
 
 @pytest.fixture(scope="module")
 def every_flow():
-    return flows(load_catalogue(NLU_DATA / "repairs.yml"))
+    return flows(load_catalogue(NLU_DATA / "repairs.yml"), load_wishes(NLU_DATA / "wishes.yml"))
 
 
 def test_the_project_and_the_actions_fit(project):

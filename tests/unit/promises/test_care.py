@@ -8,6 +8,7 @@ from sqlmodel import Session
 
 from bot.desk import authority, milestone, survey, update
 from bot.desk import case as cases
+from bot.desk import contact as contacts
 from bot.desk import conversation as desk
 from bot.desk import letter as letters
 from bot.desk import preference as preferences
@@ -15,6 +16,7 @@ from bot.desk import task as tasks
 from bot.desk.conversation import NotAllowed
 from bot.desk.preference import Wishes
 from bot.desk.update import Content
+from bot.messages import RememberContact
 from bot.sla.clocks import is_quiet, next_decent
 from bot.store import conversations
 from bot.store.tables import Case, Clock, Contact, Conversation, Event, Message
@@ -335,3 +337,32 @@ class TestTheCase:
         (kept,) = await house.rows(survey.Survey)
         assert (kept.score, kept.comment, kept.answered_by) == (2, "Still drips", house.staff.id)
         assert len(await house.tasks("unhappy_with_repair")) == 1
+
+
+class TestWhatTenantsSay:
+    async def tell(self, house: House, case: Case, **told: str) -> Contact:
+        def work(session: Session) -> Contact:
+            talk = conversations.load(session, case.conversation_id)
+            assert talk is not None
+            contacts.remember(session, house.office, talk, RememberContact(**told), now=house.now)
+            return session.get_one(Contact, case.contact_id)
+
+        return await house.run(work)
+
+    async def test_a_format_is_kept_and_messages_go_on(self, house: House) -> None:
+        case = await house.open()
+        contact = await self.tell(house, case, preferred_format="large_print")
+        assert (contact.preferred_format, contact.preferred_channel) == ("large_print", "sms")
+        (event,) = [each for each in await house.rows(Event) if each.verb == preferences.CHANGED]
+        assert event.actor == "tenant"
+
+    async def test_a_way_that_must_never_be_used_is_not_brought_back_by_a_message(self, house: House) -> None:
+        case = await house.open()
+        await wish(house, case, never_by=("phone",))
+        contact = await self.tell(house, case, preferred_channel="phone")
+        assert (contact.preferred_channel, contact.never_by) == ("sms", ["phone"])
+
+    async def test_a_name_alone_changes_no_preference(self, house: House) -> None:
+        case = await house.open()
+        contact = await self.tell(house, case, name="Sam Taylor")
+        assert (contact.name, contact.preferred_channel) == ("Sam Taylor", None)
