@@ -1,7 +1,7 @@
 """What text messages and calls through Twilio have in common: how its library reaches it, and how its calls to us are known."""
 
 import logging
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -62,7 +62,9 @@ class Transport(AsyncHttpClient):  # type: ignore[misc]
         if auth is not None:
             headers[hdrs.AUTHORIZATION] = aiohttp.encode_basic_auth(*auth)
         known = {name: str(value) for name, value in (params or {}).items() if value is not None}
+        # The library names the form's type itself; aiohttp, given a mapping, would prepare for files as well.
+        form = urlencode(data, doseq=True).encode() if data else None
         answer = await self._wire.call(
-            method.upper(), at(self._api_url, uri), params=known or None, data=data, headers=headers
+            method.upper(), at(self._api_url, uri), params=known or None, data=form, headers=headers
         )
         return Response(answer.status, answer.body.decode("utf-8", "replace"), answer.headers)
