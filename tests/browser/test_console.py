@@ -251,15 +251,18 @@ async def test_a_case_is_closed_without_javascript_and_a_refusal_keeps_the_words
     await context.close()
 
 
-async def test_the_policy_page_fits_a_phone(house: House, page: Page):
+@pytest.mark.parametrize(("name", "title"), [("policy", "What we promise"), ("reports", "Promises and results")])
+async def test_every_page_of_the_bar_fits_a_desk_and_a_phone(house: House, page: Page, name: str, title: str):
+    await house.tenant_says("my tap is dripping")
+    house.clock.advance(timedelta(days=40))  # promises are over: there are figures to show
     await enter(house, page)
-    await page.goto(str(house.client.make_url("/staff/policy")))
-    await expect(page.get_by_role("heading", level=1, name="What we promise")).to_be_visible()
+    await page.get_by_role("navigation", name="Pages").locator(f'[href="/staff/{name}"]').click()
+    await expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
 
     for width in (1280, 390, 320):
         await page.set_viewport_size({"width": width, "height": 844})
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        await picture(page, f"policy_{width}")
+        await picture(page, f"{name}_{width}")
 
 
 async def test_a_task_that_a_form_answers_leads_to_the_form(house: House, page: Page):
