@@ -190,7 +190,7 @@ class MessagePage(Answer):
 class Reach(Answer):
     channel: str
     may_receive: bool = Field(
-        description="False for an address that opted out, or that the provider says cannot receive."
+        description="False for an address that opted out, that cannot receive, or by which this person must not be reached."
     )
 
 
@@ -202,6 +202,10 @@ class ContactAnswer(Answer):
     language: str
     preferred_channel: str | None
     preferred_format: str | None
+    never_by: list[str] = Field(description="Ways by which they must not be reached: channels, `phone`, `letter`.")
+    ask_first: bool = Field(
+        description="True: reach them only through the association's staff. A message, call or letter may put them at risk."
+    )
     addresses: list[Reach]
     open_cases: list[str]
 

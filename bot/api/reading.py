@@ -12,6 +12,8 @@ from bot.desk import contact as contacts
 from bot.desk import why
 from bot.desk.brief import is_in_confidence
 from bot.desk.office import Office
+from bot.desk.preference import needs_care
+from bot.desk.reach import at_risk
 from bot.reports import Report
 from bot.sla.qualities import trace
 from bot.store import conversations, listing
@@ -123,11 +125,16 @@ class Reader:
 
     def contact(self, session: Session, contact: Contact) -> answers.ContactAnswer:
         cases = contacts.open_cases(session, contact, most=100)
+        never_by = contact.never_by or []
+        ask_first = at_risk(session, contact) or needs_care(contact)
         return answers.ContactAnswer(
             id=contact.id, name=contact.name, language=contact.language, preferred_channel=contact.preferred_channel,
-            preferred_format=contact.preferred_format,
+            preferred_format=contact.preferred_format, never_by=never_by, ask_first=ask_first,
             addresses=[
-                answers.Reach(channel=each.channel, may_receive=contacts.may_receive(each))
+                answers.Reach(
+                    channel=each.channel,
+                    may_receive=contacts.may_receive(each) and each.channel not in never_by and not ask_first,
+                )
                 for each in listing.addresses_of(session, contact.id)
             ],
             open_cases=[each.reference for each in cases if self.in_confidence or not is_in_confidence(each)],

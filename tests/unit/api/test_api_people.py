@@ -10,6 +10,7 @@ from unit.api.house import PHONE, House
 from bot.desk import case as cases
 from bot.desk import contact as contacts
 from bot.desk import conversation as desk
+from bot.desk.preference import Wishes, prefer
 from bot.messages import RememberContact
 from bot.reports import gather, pack_faults
 from bot.sla.performance import charter_year
@@ -99,12 +100,13 @@ async def test_a_person_is_found_by_number_however_it_is_written_and_by_case(hou
 
 
 async def test_a_number_that_a_person_gave_finds_them_too(house: House) -> None:
-    case = await house.open(address="+447700900456")
+    case, now = await house.open(address="+447700900456"), house.now
 
     def work(session: Session) -> None:
         talk = conversations.load(session, case.conversation_id)
         assert talk is not None
-        contacts.remember(session, talk, RememberContact(name="Jo Example", phone="01361 884000"))
+        told = RememberContact(name="Jo Example", phone="01361 884000")
+        contacts.remember(session, house.office, talk, told, now=now)
 
     await house.run(work)
     found = (await house.get("/contacts?phone=%2B441361884000")).json["contacts"]
@@ -127,11 +129,28 @@ async def test_no_more_is_told_of_a_person_than_it_takes(house: House) -> None:
     answer = await house.get(f"/contacts/{case.contact_id}")
     assert answer.json == {
         "id": case.contact_id, "name": "Jo", "language": "en", "preferred_channel": None, "preferred_format": None,
-        "addresses": [{"channel": "sms", "may_receive": False}], "open_cases": [case.reference],
+        "never_by": [], "ask_first": False, "addresses": [{"channel": "sms", "may_receive": False}],
+        "open_cases": [case.reference],
     }  # fmt: skip
     for kept_back in ("Mill Row", "TD11", PHONE):
         assert kept_back not in answer.text
     assert len(await house.rows(Address)) == 1
+
+
+async def test_a_person_whom_a_message_may_put_at_risk_is_reached_through_staff_only(house: House) -> None:
+    case = await house.open()
+    at_risk = await house.open("service_request", "safeguarding", address="+447700900456")
+    now = house.now
+    wishes = Wishes(never_by=("letter", "sms"))
+    await house.run(lambda s: prefer(
+        s, house.office, s.get_one(Contact, case.contact_id), wishes, actor=house.staff.id, now=now
+    ))  # fmt: skip
+    told = (await house.get(f"/contacts/{case.contact_id}")).json
+    assert (told["never_by"], told["ask_first"]) == (["letter", "sms"], False)
+    assert told["addresses"] == [{"channel": "sms", "may_receive": False}]
+    careful = (await house.get(f"/contacts/{at_risk.contact_id}")).json
+    assert (careful["ask_first"], careful["open_cases"]) == (True, [])
+    assert careful["addresses"] == [{"channel": "sms", "may_receive": False}]
 
 
 # --- performance, policy, evidence
