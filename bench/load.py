@@ -19,16 +19,52 @@ ACCOUNT: Final = "AC" + "0" * 32
 TOKEN: Final = "the bench's own token"
 SENDER: Final = "+447700900000"
 
-CONVERSATION: Final = (
-    "hi there",
-    "the kitchen tap wont stop dripping",
-    "14 High Street, Duns TD11 3AU",
-    "its Sam Taylor",
-    "mornings are best",
-    "1",
-    "when will someone come",
-    "thanks",
+_STREETS: Final = (
+    "High Street",
+    "Station Road",
+    "Castle Street",
+    "Trinity Park",
+    "Boston Court",
+    "Langtongate",
+    "Todlaw Road",
 )
+_FIRST: Final = ("Sam", "Ailsa", "Mohammed", "Jean", "Kirsty", "Piotr", "Agnes", "Callum", "Rhona", "Derek", "Isla")
+_LAST: Final = (
+    "Taylor",
+    "Robertson",
+    "Khan",
+    "Nowak",
+    "Dodds",
+    "Purves",
+    "Elliot",
+    "Hume",
+    "Renton",
+    "Swan",
+    "Blaikie",
+    "Lamb",
+    "Fairbairn",
+)
+_DAYS: Final = ("mondays", "tuesdays", "wednesdays", "thursdays", "fridays")
+
+
+def conversation(number: int) -> tuple[str, ...]:
+    """What one tenant writes. No two write quite the same, so that nothing is saved by remembering what was read lately;
+    only the shortest messages are the same from everybody, as they are in life."""
+
+    def one_of(choices: Sequence[str], step: int = 1) -> str:
+        return choices[number // step % len(choices)]
+
+    first, days = one_of(_FIRST), number % 29 + 2
+    return (
+        "hi there",
+        f"the {one_of(('kitchen', 'bathroom'))} tap wont stop dripping, its been {days} days now and {number % 11} buckets",
+        f"{number % 187 + 1} {one_of(_STREETS)}, Duns TD11 3{one_of('ABDEFGHJ', 3)}{one_of('UXYZ', 5)}",
+        f"its {first} {one_of(_LAST)}",
+        f"{one_of(_DAYS)} after {number % 7 + 1} are best, not {one_of(_DAYS, 4)}",
+        "1",
+        f"when will someone come, its {first} with the tap, {days + number % 13} days is long",
+        "thanks",
+    )
 
 
 @dataclass
@@ -93,7 +129,7 @@ async def run(
                 await converse(f"+4477{prefix}{number:06}", number)
 
         async def converse(sender: str, number: int) -> None:
-            for turn, body in enumerate(CONVERSATION):
+            for turn, body in enumerate(conversation(number)):
                 answered = provider.expect(sender)
                 params = {
                     "MessageSid": f"SM{prefix}{number:020}{turn:010}", "AccountSid": ACCOUNT, "From": sender, "To": SENDER,
