@@ -23,11 +23,14 @@ from bot.desk.conversation import NotAllowed, record, say_keys
 from bot.desk.follow_up import expect, settle
 from bot.desk.notice import CONSOLE, Reachable, came_to, next_number, notify, rung_name
 from bot.desk.office import Office
+from bot.desk.preference import in_words as care_in_words
+from bot.desk.preference import is_safe
 from bot.messages import Choice, Say
 from bot.store import conversations
 from bot.store.tables import (
     Case,
     ClockState,
+    Contact,
     Conversation,
     Handover,
     HandoverAttempt,
@@ -510,12 +513,21 @@ def tell(
     session: Session, office: Office, handover: Handover, says: Sequence[Say], *, now: datetime, urgent: bool = False,
     once: str | None = None,
 ) -> None:  # fmt: skip
-    """Say something to the tenant, unless a message might be seen by somebody whom it puts them at risk from."""
+    """Say something to the tenant, unless a message might be seen by somebody whom it puts them at risk from: then a trained
+    person decides how they hear it, and whether."""
     case = session.get_one(Case, handover.case_id)
     if is_in_confidence(case) or case.details.get("safe_to_message") == "no":
         return
     conversation = conversations.load(session, handover.conversation_id)
     assert conversation is not None, "a case has a conversation"
+    contact = session.get_one(Contact, case.contact_id)
+    if not is_safe(contact, now):
+        words = office.render(says, channel="phone", now=now).text
+        tasks.add(
+            session, office, conversation, "contact_safely", due_at=now + timedelta(minutes=15), now=now, case_id=case.id,
+            detail=f"{care_in_words(contact)}\n\n{words}", urgent=True, role="owner", about={"words": words},
+        )  # fmt: skip
+        return
     say_keys(session, office, conversation, says, now=now, kind="handover", urgent=urgent, case_id=case.id, once=once)
     conversations.save(session, conversation)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlmodel import Session, col, select
 
 from bot.desk import clock as clocks
+from bot.desk import survey as surveys
 from bot.desk import why
 from bot.desk.office import Office
 from bot.reports.page import templates
@@ -44,7 +45,7 @@ def evidence_pack(session: Session, office: Office, reference: str, *, now: date
         clocks=[_proven(session, office, each) for each in own],
         tasks=[_task(office, each, names) for each in tasks],
         events=[_event(office, each, names) for each in proof["events"]],
-        facts=_facts(office, case), proof=proof, head=seals.head(session),
+        facts=_facts(session, office, case), proof=proof, head=seals.head(session),
         waiting=any(each["seal"] is None for each in proof["events"]),
         proof_json=json.dumps(proof).replace("<", "\\u003c"), faults=seals.faults(proof),
     )  # fmt: skip
@@ -109,7 +110,7 @@ def _event(office: Office, event: Mapping[str, Any], names: Mapping[str, str]) -
     }  # fmt: skip
 
 
-def _facts(office: Office, case: Case) -> list[tuple[str, Any]]:
+def _facts(session: Session, office: Office, case: Case) -> list[tuple[str, Any]]:
     moments = (
         "received_at",
         "deemed_at",
@@ -127,8 +128,19 @@ def _facts(office: Office, case: Case) -> list[tuple[str, Any]]:
         (name.removesuffix("_at").replace("_", " ").capitalize(), _moment(office, getattr(case, name)))
         for name in moments
     ]
-    facts += [("Closed as", case.closed_as), ("Outcome", case.outcome)]
+    facts += [("Closed as", case.closed_as), ("Outcome", case.outcome), *_survey(session, office, case)]
     return [(label, value) for label, value in facts if value]
+
+
+def _survey(session: Session, office: Office, case: Case) -> list[tuple[str, Any]]:
+    found = surveys.of_case(session, case.id)
+    if found is None:
+        return []
+    if found.reason is not None:
+        return [("How it went", surveys.LEFT_OUT.get(found.reason))]
+    said = f"{found.score} of 5" if found.score else "not answered"
+    at = _moment(office, found.answered_at or found.sent_at)
+    return [("How it went", " ".join(filter(None, (said, at)))), ("What they said of it", found.comment)]
 
 
 def _moment(office: Office, instant: datetime | None) -> str:

@@ -75,8 +75,9 @@ def gather(session: Session, policy: Policy, first: date, last: date, *, now: da
     carried = figures.cases(session, since=since - _LONGEST_COMPLAINT, until=until)
     older = figures.promises(session, due_from=since - _LONGEST_COMPLAINT, commitments=ANNUAL, told=False)
     every = [promise for promise, _ in older]
+    answers = figures.answers(session, since=since, until=until)
     performance = measure(judged, carried, order=tuple(policy.commitments), first=first, last=last)
-    return Report(policy, performance, annual_return(every, carried, policy.calendar, first, last), now)
+    return Report(policy, performance, annual_return(every, carried, policy.calendar, first, last, answers), now)
 
 
 def verdicts(

@@ -7,13 +7,14 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, func, select
 from sqlmodel import Session, SQLModel
 
-from bot.sla.performance import NO_NEED, Handled, Promise
+from bot.sla.performance import NO_NEED, Answer, Handled, Promise
 from bot.store import tables
 
 _T = SQLModel.metadata.tables
 _CASE, _CLOCK, _CONTACT, _EVENT = (
     _T[str(table.__tablename__)] for table in (tables.Case, tables.Clock, tables.Contact, tables.Event)
 )
+_SURVEY = _T[str(tables.Survey.__tablename__)]
 _MESSAGE, _TASK = _T[str(tables.Message.__tablename__)], _T[str(tables.Task.__tablename__)]
 _ABOUT_CLOCKS: Final = ("update", "apology", "warning")
 _SHOWN: Final = ("delivered", "read")
@@ -119,6 +120,17 @@ def cases(session: Session, *, since: datetime | None = None, until: datetime | 
         )
         for row in session.execute(statement).mappings()
     ]  # fmt: skip
+
+
+def answers(session: Session, *, since: datetime, until: datetime) -> list[Answer]:
+    """What tenants answered in a stretch of time when they were asked how a repair went."""
+    statement = (
+        select(_CASE.c.reference, _SURVEY.c.score, _SURVEY.c.answered_at)
+        .join(_CASE, _CASE.c.id == _SURVEY.c.case_id)
+        .where(_SURVEY.c.score.is_not(None), _SURVEY.c.answered_at >= since, _SURVEY.c.answered_at <= until)
+        .order_by(_CASE.c.reference)
+    )
+    return [Answer(row.reference, row.score, row.answered_at) for row in session.execute(statement)]
 
 
 def policy_content(session: Session, version: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from bot.desk import preference as preferences
 from bot.desk.preference import Wishes
 from bot.dialogue import active_form
 from bot.messages import OpenCase
+from bot.reports import evidence_pack, gather
 from bot.store import conversations
 from bot.store.tables import Case, Contact, Conversation, Message, Staff, Survey
 from tests.e2e.conftest import CHAT, TENANT, World
@@ -378,3 +379,14 @@ async def test_a_link_that_is_too_old_or_changed_opens_nothing(world: World) -> 
     async with world.http.post(link, data={"score": "1"}) as answer:
         assert answer.status == 404
     assert (await the_survey(world)).score is None
+
+
+async def test_the_answer_is_in_the_report_and_in_the_evidence_of_the_case(world: World) -> None:
+    case = await asked(world)
+    await world.text("5")
+    office, now = world.doorstep.office, world.clock.now()
+    report_ = await run(world, lambda s: gather(s, office.policy, date(2026, 4, 1), date(2027, 3, 31), now=now))
+    indicator = next(each for each in report_.annual if each.number == "12")
+    assert (indicator.value, indicator.cases) == (100.0, (case.reference,))
+    pack = await run(world, lambda session: evidence_pack(session, office, case.reference, now=now))
+    assert "5 of 5" in pack

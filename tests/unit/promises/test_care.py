@@ -10,6 +10,7 @@ from bot.desk import authority, milestone, survey, update
 from bot.desk import case as cases
 from bot.desk import contact as contacts
 from bot.desk import conversation as desk
+from bot.desk import handover as handovers
 from bot.desk import letter as letters
 from bot.desk import preference as preferences
 from bot.desk import task as tasks
@@ -166,6 +167,24 @@ class TestWays:
         assert len(await house.updates()) == 1
         (talk,) = await house.rows(Conversation)
         assert talk.offered == [{"label": "kitchen", "value": "kitchen"}]
+
+
+class TestEmergencies:
+    async def test_what_becomes_of_an_emergency_is_told_by_a_person_where_nothing_may_be_left(self, house: House) -> None:
+        case = await house.open(category="flooding")
+        await wish(house, case, no_trace=True, safe_contact="Ring her sister.")
+        before = len(await house.rows(Message))
+
+        def tell(session: Session) -> None:
+            handover = handovers.of_case(session, case.id)
+            assert handover is not None
+            handovers.tell_not_taken(session, house.office, handover, "utter_handover_not_taken", now=house.now)
+
+        await house.run(tell)
+        assert len(await house.rows(Message)) == before
+        (task,) = await house.tasks("contact_safely")
+        assert task.urgent
+        assert "Ring her sister." in task.detail
 
 
 class TestPreferences:

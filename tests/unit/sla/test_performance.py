@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.sla import load_policy
-from bot.sla.performance import Handled, Promise, Verdict, annual_return, charter_year, judge, measure
+from bot.sla.performance import Answer, Handled, Promise, Verdict, annual_return, charter_year, judge, measure
 
 POLICY = load_policy("berwickshire")
 MONDAY = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -196,7 +196,19 @@ def test_damp_and_mould_is_counted_apart_and_split_by_cause():
 
 def test_what_is_not_known_is_none_and_says_why():
     found = annual()
-    for number in ("1, 2, 5, 12", "11", "32"):
+    for number in ("1, 2, 5", "11", "32"):
         (row,) = [each for name, each in found.items() if name.startswith(f"{number} ")]
         assert row.value is None
         assert row.note
+
+
+def test_satisfaction_with_repairs_is_the_share_of_happy_answers_given_in_the_year() -> None:
+    answers = [
+        Answer("R-1", 5, datetime(2026, 5, 1, 10, tzinfo=UTC)), Answer("R-2", 4, datetime(2026, 6, 1, 10, tzinfo=UTC)),
+        Answer("R-3", 3, datetime(2026, 7, 1, 10, tzinfo=UTC)), Answer("R-4", 1, datetime(2025, 7, 1, 10, tzinfo=UTC)),
+    ]  # fmt: skip
+    found = annual_return([], [], POLICY.calendar, *charter_year(2027), answers)
+    indicator = next(each for each in found if each.number == "12")
+    assert (round(indicator.value or 0, 1), indicator.cases) == (66.7, ("R-1", "R-2", "R-3"))
+    nobody = annual_return([], [], POLICY.calendar, *charter_year(2030), answers)
+    assert next(each for each in nobody if each.number == "12").value is None
