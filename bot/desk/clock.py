@@ -238,6 +238,8 @@ def meet(
 
 def answered(session: Session, office: Office, clock: Clock, *, now: datetime) -> None:
     """What keeps it has been written: it is met once the tenant has it (`proven`)."""
+    if clock.state == ClockState.PAUSED:
+        _go_on(session, office, clock, until=now, actor="bot", now=now)
     clock.state = ClockState.ANSWERED.value
     session.add(clock)
     look(session, office, clock, now=now)
@@ -348,6 +350,8 @@ def _met(
     session: Session, office: Office, clock: Clock, *, at: datetime, actor: str, now: datetime,
     message: Message | None = None, **detail: Any,
 ) -> None:  # fmt: skip
+    if clock.state == ClockState.PAUSED:
+        _go_on(session, office, clock, until=at, actor=actor, now=now)
     clock.state = ClockState.MET.value
     clock.met_at, clock.met_message_id, clock.act_at = at, message.id if message else None, None
     if at <= clock.due_at:
@@ -413,18 +417,24 @@ def resume(session: Session, office: Office, clock: Clock, staff: Staff, *, now:
     """
     if clock.state != ClockState.PAUSED or clock.paused_at is None:
         raise NotAllowed(f"This clock is {clock.state}, so it cannot go on.")
+    _go_on(session, office, clock, until=now, actor=staff.id, now=now)
+    look(session, office, clock, now=now)
+
+
+def _go_on(session: Session, office: Office, clock: Clock, *, until: datetime, actor: str, now: datetime) -> None:
+    """Count the time for which it stood still. What happens to a clock that stands ends its pause first."""
+    assert clock.paused_at is not None
     before = clock.due_at
-    stood = _stood_still(session, office, clock, clock.paused_at, now)
+    stood = _stood_still(session, office, clock, clock.paused_at, max(until, clock.paused_at))
     clock.due_at, clock.planned_at, clock.warn_from = (
         _later(office, each, stood) for each in (clock.due_at, clock.planned_at, clock.warn_from or before)
     )
     *over, last = clock.pauses or [{}]
-    clock.pauses = [*over, last | {"to": now.isoformat()}]
+    clock.pauses = [*over, last | {"to": until.isoformat()}]
     clock.state, clock.paused_at = _RUNNING, None
     session.add(clock)
-    look(session, office, clock, now=now)
     record(
-        session, office, "clock_resumed", clock.id, actor=staff.id, now=now, commitment=clock.commitment,
+        session, office, "clock_resumed", clock.id, actor=actor, now=now, commitment=clock.commitment,
         case=clock.case_id, due_before=before.isoformat(), due=clock.due_at.isoformat(),
     )  # fmt: skip
 
@@ -483,6 +493,8 @@ def end(session: Session, office: Office, clock: Clock, reason: str, *, actor: s
     """It no longer matters. What was missed before stays missed."""
     if clock.state not in {ClockState.RUNNING, ClockState.PAUSED, ClockState.ANSWERED, ClockState.MISSED}:
         return
+    if clock.state == ClockState.PAUSED:
+        _go_on(session, office, clock, until=now, actor=actor, now=now)
     if clock.state != ClockState.MISSED:
         clock.state = ClockState.ENDED.value
     clock.ended_at, clock.reason, clock.act_at = now, reason, None

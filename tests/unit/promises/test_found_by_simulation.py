@@ -6,9 +6,10 @@ from sqlmodel import Session
 
 from bot.channels import Blocked
 from bot.desk import case as cases
+from bot.desk import clock as clocks
 from bot.desk import conversation as desk
+from bot.desk import milestone, update
 from bot.desk import task as tasks
-from bot.desk import update
 from bot.desk.update import Content
 from bot.messages import ChannelName, OpenCase
 from bot.sla.performance import telling_counts_from
@@ -164,3 +165,24 @@ async def test_with_minutes_left_a_person_is_asked_ahead_to_say_what_a_page_may_
     clock = await get(house, case, "office_visit")
     assert (clock.state, clock.warn_from <= clock.told_at < clock.due_at) == ("missed", True)
     assert await house.tasks("ring_about_promise") == []
+
+
+async def test_what_is_kept_while_its_clock_stands_still_is_kept_in_time(house: House) -> None:
+    case = await house.open()
+    clock = await get(house, case, "routine_repair")
+    await house.until_instant(clock.due_at - timedelta(hours=3), step=timedelta(hours=6))
+
+    def nobody_in(session: Session) -> None:
+        stopped = session.get_one(Clock, clock.id)
+        clocks.pause(session, house.office, stopped, "no_access", "Nobody let us in.", house.staff, now=house.now)
+
+    def done(session: Session) -> None:
+        mine = session.get_one(Case, case.id)
+        milestone.reached(session, house.office, mine, "completed", house.staff, now=house.now)
+
+    await house.run(nobody_in)
+    await house.until_instant(clock.due_at + timedelta(days=2))
+    await house.run(done)
+    kept = await get(house, case, "routine_repair")
+    assert (kept.state, kept.due_at > clock.due_at, kept.met_at <= kept.due_at) == ("met", True, True)
+    assert [list(each) for each in kept.pauses] == [["from", "why", "reason", "by", "to"]]
