@@ -8,15 +8,16 @@ and counts so. Emergencies are taken in the console in opening hours, and else b
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlmodel import Session, select
 
 from bot.bootstrap import Doorstep
 from bot.desk import case as cases
-from bot.desk import clock, milestone, reach, update
+from bot.desk import clock, milestone, preference, reach, update
 from bot.desk import clock as clocks
 from bot.desk import conversation as desk
 from bot.desk import handover as handovers
@@ -27,7 +28,7 @@ from bot.desk.conversation import NotAllowed
 from bot.simulation.chance import Chance
 from bot.simulation.providers import Faults
 from bot.store import conversations
-from bot.store.tables import Case, Clock, ClockState, HandoverState, Owner, Staff, Task
+from bot.store.tables import Case, Clock, ClockState, Contact, HandoverState, Owner, Staff, Task
 
 FORGETS: Final = 0.06
 FORGETS_CALLS: Final = 0.08
@@ -53,6 +54,14 @@ _NAMES: Final = (
     ("Iain Kerr", "Complaints officer", "Complaints", "officer"),
     ("Moira Grant", "Section manager", "Repairs", "manager"),
     ("David Obi", "Section manager", "Housing", "manager"),
+)
+
+_WISHES: Final[tuple[dict[str, Any], ...]] = (
+    {"preferred_channel": "phone"},
+    {"preferred_channel": "letter"},
+    {"preferred_format": "large_print"},
+    {"safe_from": "10:00", "safe_until": "16:00"},
+    {"quiet_from": "18:00", "quiet_until": "11:00"},
 )
 
 T = TypeVar("T")
@@ -142,7 +151,13 @@ class Office:
         if case.kind == "complaint" and share > 1 and self._chance.happens(0.4):
             self._at(self._in_hours(deemed + (due - deemed) * 0.7), lambda: self._extend(case.id))
         if case.category == "subject_access" and self._chance.happens(0.3):
-            self._at(self._in_hours(deemed + timedelta(days=2)), lambda: self._wait_for_proof(case.id))
+            at = self._in_hours(deemed + timedelta(days=2))
+            self._at(at, lambda: self._stop(case.id, "identity", "We asked for proof of who you are."))
+        if case.kind == "repair" and case.priority != "emergency" and self._chance.happens(0.05):
+            at = self._in_hours(deemed + (due - deemed) * self._chance.uniform(0.2, 0.9))
+            self._at(at, lambda: self._stop(case.id, "no_access", "Nobody let us in."))
+        if self._chance.happens(0.04):
+            self._at(self._in_hours(self._now() + self._chance.minutes(90)), lambda: self._note_wishes(case.contact_id))
 
     def _deal_with(self, case_id: str) -> None:
         case = self._case(case_id)
@@ -244,23 +259,35 @@ class Office:
 
         self._try(work)
 
-    def _wait_for_proof(self, case_id: str) -> None:
+    def _stop(self, case_id: str, why: str, reason: str) -> None:
+        """Stop the clocks that this may stop, for some days."""
         officer = self._chance.pick(self._staff)
 
         def pause(session: Session, now: datetime) -> None:
             for each in clocks.of_case(session, case_id):
-                if each.commitment == "subject_access":
-                    clocks.pause(
-                        session, self._office, each, "identity", "We asked for proof of who you are.", officer, now=now
-                    )
+                if each.state == ClockState.RUNNING and why in self._office.policy.commitments[each.commitment].pauses:
+                    clocks.pause(session, self._office, each, why, reason, officer, now=now)
 
         def resume(session: Session, now: datetime) -> None:
             for each in clocks.of_case(session, case_id):
-                if each.commitment == "subject_access" and each.state == ClockState.PAUSED:
+                if each.state == ClockState.PAUSED:
                     clocks.resume(session, self._office, each, officer, now=now)
 
         self._try(pause)
         self._at(self._now() + timedelta(days=self._chance.about(4)), lambda: self._try(resume))
+
+    def _note_wishes(self, contact_id: str) -> None:
+        """Somebody asks to be rung, to have letters or large print, or to be written to in some hours only."""
+        officer = self._chance.pick(self._staff)
+        wish = self._chance.pick(_WISHES)
+
+        def work(session: Session, now: datetime) -> None:
+            contact = session.get_one(Contact, contact_id)
+            wishes = replace(preference.wishes_of(contact), **wish)
+            preference.prefer(session, self._office, contact, wishes, actor=officer.id, now=now)
+
+        self._try(work)
+        self._faults.note("other_wishes")
 
     def _reply(self, case: Case) -> None:
         """Take the conversation over, answer in one's own words, and hand it back."""

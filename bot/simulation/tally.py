@@ -19,7 +19,7 @@ _EVENTS: Final = {
     "clock_paused": "pauses",
     "update_given": "updates_given",
     "promise_carried_on": "sent_another_way",
-    "promise_hurried": "rung_in_time",
+    "promise_hurried": "hurried",
     "handover_nobody_reachable": "nobody_on_call_reachable",
 }
 _REQUESTS: Final = {"subject_access": "subject_access_requests", "freedom_of_information": "information_requests"}

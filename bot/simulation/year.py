@@ -70,13 +70,14 @@ _T: Final = SQLModel.metadata.tables
 _SHARED_FAULTS: Final = ("christmas_days", "outages", "restarts", "storm_days")
 """What happens to all blocks at once."""
 _KILLED_WHILE: Final = ("sending", "sending", "sweeping", "receiving")
-_KINDS: Final = ("outbox", "promises", "handover", "handover", "handover", "unseen", "surveys")
+_KINDS: Final = ("outbox", "promises", "handover", "handover", "handover", "unseen", "surveys", "calls")
 _NEXT: Final = f"""
     SELECT (SELECT min(due_at) FROM message WHERE due_at IS NOT NULL), (SELECT min(act_at) FROM clock WHERE act_at IS NOT NULL),
         (SELECT min(next_at) FROM handover WHERE next_at IS NOT NULL),
         (SELECT min(due_at) FROM handover_attempt WHERE due_at IS NOT NULL),
         (SELECT min(due_at) FROM follow_up WHERE done_at IS NULL), (SELECT min(sent_at) FROM message WHERE {UNSEEN}),
-        (SELECT min(act_at) FROM survey WHERE act_at IS NOT NULL)
+        (SELECT min(act_at) FROM survey WHERE act_at IS NOT NULL),
+        (SELECT min(due_at) FROM tenant_call WHERE due_at IS NOT NULL)
 """
 
 
@@ -282,7 +283,7 @@ class _Year:
 
     def _rung(self, route: str) -> OnCall:
         return OnCall(
-            route, lambda: self._doorstep.handovers, self._clock, self._chance, self._faults, self._later,
+            route, lambda: self._doorstep, self._clock, self._chance, self._faults, self._later,
             outages(self._world, self._first, self._plan.days),
         )  # fmt: skip
 
@@ -362,6 +363,7 @@ class _Year:
             "promises": self._doorstep.promises.sweep,
             "handover": self._doorstep.handovers.settle,
             "surveys": self._doorstep.surveys.sweep,
+            "calls": self._doorstep.calls.settle,
             "outbox": self._doorstep.outbox.deliver_due,
             "unseen": self._doorstep.promises.carry_on_unseen,
         }
