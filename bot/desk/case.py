@@ -19,6 +19,7 @@ from bot.desk import task as tasks
 from bot.desk.clock import PROGRESS_UPDATE
 from bot.desk.conversation import NotAllowed, record, say_keys
 from bot.desk.office import Office
+from bot.desk.preference import prefer, wishes_of
 from bot.messages import AddToCase, Assessment, OpenCase, Say
 from bot.sla import Explanation
 from bot.store import opening
@@ -122,6 +123,9 @@ def add_to_case(
     case.details = case.details | dict(asked.details) | {"added": added}
     session.add(case)
     record(session, office, "case_added_to", case.id, actor="tenant", now=now, fields=sorted(asked.details))
+    if asked.details.get("safe_to_message") == "no":  # outlasts the case, until staff know better
+        contact = session.get_one(Contact, case.contact_id)
+        prefer(session, office, contact, replace(wishes_of(contact), no_trace=True), actor="tenant", now=now)
     if case.priority == "emergency" or case.category == "safeguarding":
         watch.news(session, office, case, now=now)
     return case

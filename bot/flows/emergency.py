@@ -57,7 +57,7 @@ class Emergency(Flow):
             replace(_yes_no_or_words("who_is_home"), volunteered=slots.who_is_home),
             _yes_no_or_words("only_yours"),
             _yes_no_or_words("secure"),
-            _yes_no_or_words("safe_to_message"),
+            Question("safe_to_message", _safe_to_message, free=True, asked_back=True),
             NAME,
             PHONE,
             words("way_in", asked_back=False),
@@ -93,6 +93,8 @@ class Emergency(Flow):
         if heard.intent == "emergency":
             # The same or another danger: triage has dealt with it. What it says besides is still taken.
             found = self._begin(heard) | {"misses": heard.slots.get("misses") or 0}
+            if heard.requested == "safe_to_message" and (said := slots.yes_no(heard.text)):
+                found["safe_to_message"] = said  # "no, they check my phone" is told of the danger, and answers
         else:
             found = super()._answer(heard, dispatcher, domain)
         answers = {slot: value for slot, value in found.items() if slot not in _BOOKKEEPING and value is not None}
@@ -147,3 +149,8 @@ def _yes_no_or_words(slot: str) -> Question:
         return {slot: plain or heard.text} if heard.text else None
 
     return Question(slot, read, free=True, asked_back=True)
+
+
+def _safe_to_message(heard: Heard) -> Found | None:
+    """Yes or no above all: whatever we send later depends on it ("no, they are in the next room")."""
+    return {"safe_to_message": slots.yes_no(heard.text) or heard.text} if heard.text else None
