@@ -22,6 +22,9 @@ PREFIX: Final = "DOORSTEP_"
 class SettingsError(ValueError):
     """One or more settings are missing or wrong; each line of the message names the setting, where it stands and why."""
 
+    policy: str | None = None
+    """The policy that was named all the same, for whoever wants to check it too."""
+
 
 class Settings(BaseModel):
     """The settings of one running Doorstep. Field names are the variables' names without `DOORSTEP_`, in lower case."""
@@ -182,14 +185,16 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(
     settings: Settings | None = None
     try:
         settings = Settings.model_validate({name.removeprefix(PREFIX).lower(): value for name, value in known.items()})
-    except ValidationError as error:
-        for fault in error.errors():
+    except ValidationError as invalid:
+        for fault in invalid.errors():
             name = PREFIX + str(fault["loc"][0]).upper()
             faults.append(f"{place(name)}: {name} {fault['msg'].removeprefix('Value error, ')}")
     if settings is not None:
         faults.extend(_half_set(settings))
     if faults or settings is None:
-        raise SettingsError("\n".join(faults))
+        error = SettingsError("\n".join(faults))
+        error.policy = known.get(f"{PREFIX}POLICY")
+        raise error
     return settings
 
 

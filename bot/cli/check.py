@@ -44,9 +44,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _faults(*, live: bool) -> Iterator[str]:
-    settings, found = _try(settings_module.load, SettingsError)
-    yield from found
-    policy, found = _try(lambda: load_policy(settings.policy if settings else "berwickshire"), PolicyError)
+    settings, named = None, None
+    try:
+        settings = settings_module.load()
+        named = settings.policy
+    except SettingsError as error:
+        yield from str(error).splitlines()
+        named = error.policy
+    policy, found = _try(lambda: load_policy(named or Settings.model_fields["policy"].default), PolicyError)
     yield from found
     _, found = _try(lambda: load_triage(NLU_DATA), TriageError)
     yield from found

@@ -65,3 +65,9 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_a_fault_elsewhere_does_not_hide_which_policy_was_named() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({"DOORSTEP_POLICY": "east_lothian", "DOORSTEP_LOG": "loud"}, None)
+    assert refused.value.policy == "east_lothian"
