@@ -120,13 +120,15 @@ class Vocabulary:
         slips, letters = _slips(word), _letters(word)
         for first in {word[0], word[1]}:
             for size in range(len(word) - slips, len(word) + slips + 1):
+                longer = abs(size - len(word))
                 for others, candidate in self._near.get((first, size), ()):
                     allowed = min(slips, _slips(candidate))
-                    if (letters ^ others).bit_count() > 2 * allowed:
-                        continue  # each slip changes two letters at most
+                    # A letter left out or added changes the set of letters by one, any other slip by two at most.
+                    if (letters ^ others).bit_count() > 2 * allowed - longer:
+                        continue
                     if first != word[0] and not _swapped(word, candidate):
                         continue
-                    made = _distance(word, candidate)
+                    made = _distance(word, candidate, allowed)
                     if made <= allowed and (best is None or (made, candidate) < best):
                         best = (made, candidate)
         return best[1] if best else ""
@@ -168,8 +170,8 @@ def _letters(word: str) -> int:
     return found
 
 
-def _distance(one: str, other: str) -> int:
-    """How many letters were left out, added, changed or swapped with the next."""
+def _distance(one: str, other: str, most: int) -> int:
+    """How many letters were left out, added, changed or swapped with the next; of more than `most` only that."""
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, a in enumerate(one, 1):
@@ -180,4 +182,6 @@ def _distance(one: str, other: str) -> int:
             if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
                 cost = min(cost, last[j - 2] + 1)
             row.append(cost)
+        if min(row) > most and min(before) >= most:  # two letters swapped go on from the row before
+            break
     return row[-1]
