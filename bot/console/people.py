@@ -123,14 +123,17 @@ class People:
         """A letter, ready to print. `?size=large` prints any letter large."""
         task_id, now = request.match_info["id"], self._wall_clock.now()
 
-        def work(session: Session) -> tuple[Letter, Task, str | None] | None:
+        def work(session: Session) -> tuple[Letter, Task, str, str] | None:
             task = session.get(Task, task_id)
             if task is None or task.case_id is None:
                 return None
             case = session.get_one(Case, task.case_id)
             sender = session.get(Staff, task.done_by) if task.done_by else None
             written = letters.compose(session, self._office, task, sender or who.staff, now=task.done_at or now)
-            return written, task, case.contact_id
+            contact = session.get_one(Contact, case.contact_id)
+            by_letter = "letter" not in (contact.never_by or ())
+            careful = "" if by_letter and not preferences.needs_care(contact) else preferences.in_words(contact)
+            return written, task, contact.id, careful
 
         try:
             found = await self._store.read(work)
@@ -140,12 +143,14 @@ class People:
             return self._page(
                 "message.html", status=404, who=who, title="There is no such letter", text="The link may be wrong."
             )
-        written, task, contact_id = found
+        written, task, contact_id, careful = found
+        if careful:
+            await self._note_reading(contact_id, who, now)
         asked = request.query.get("size")
         return self._page(
             "letter.html", who=who, csrf=who.csrf, letter=written, task=task, contact_id=contact_id, now=now,
             large=written.large if asked is None else asked == "large", may_act=who.staff.role in ACTING_ROLES,
-            format=FORMAT_WORDS.get(written.format or "", written.format),
+            format=FORMAT_WORDS.get(written.format or "", written.format), careful=careful,
         )  # fmt: skip
 
     async def posted(self, request: web.Request, who: SignedIn) -> web.StreamResponse:

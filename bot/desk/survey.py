@@ -8,7 +8,7 @@ answer is a choice, a digit in reply to that message and to no other, a page (`b
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 
 from sqlmodel import Session, col, select
@@ -128,7 +128,7 @@ def _ask(
     wanted: list[tuple[Survey, Case]] = []
     for each in waiting:
         case = session.get_one(Case, each.case_id)
-        reason = "withdrawn" if rules is None else _why_not(session, rules, contact, case, now=now)
+        reason = "withdrawn" if rules is None else _why_not(session, office, rules, contact, case, now=now)
         if reason is None:
             wanted.append((each, case))
         else:
@@ -184,7 +184,7 @@ def _remind(
         each.act_at = None
         session.add(each)
         unwanted = each.state != SurveyState.SENT or each.reminded_at is not None or way.address is None
-        if unwanted or rules is None or _why_not(session, rules, contact, case, lately=False, now=now):
+        if unwanted or rules is None or _why_not(session, office, rules, contact, case, lately=False, now=now):
             continue
         at = _decent(office, rules, contact, now)
         talk = _talk(session, way)
@@ -202,7 +202,14 @@ def _remind(
 
 
 def _why_not(
-    session: Session, rules: Surveys, contact: Contact, case: Case, *, now: datetime, lately: bool = True
+    session: Session,
+    office: Office,
+    rules: Surveys,
+    contact: Contact,
+    case: Case,
+    *,
+    now: datetime,
+    lately: bool = True,
 ) -> str | None:
     """Why this person is not asked about this case (a key of `LEFT_OUT`), or None."""
     if is_in_confidence(case) or case.details.get("safe_to_message") == "no" or reach.at_risk(session, contact):
@@ -215,9 +222,11 @@ def _why_not(
         addresses = session.exec(select(Address).where(Address.contact_id == contact.id)).all()
         if addresses and not any(may_receive(each) for each in addresses):
             return "opted_out"
-    since = now - timedelta(days=rules.days_between)
-    asked = select(Survey.id).where(Survey.contact_id == contact.id, col(Survey.sent_at) > since)
-    return "asked_lately" if lately and session.exec(asked).first() is not None else None
+    if not lately or rules.days_between <= 1:
+        return None
+    first_day = office.local(now).date() - timedelta(days=rules.days_between - 1)
+    asked = select(Survey.id).where(Survey.contact_id == contact.id, col(Survey.sent_at) >= at_local(first_day, time()))
+    return "asked_lately" if session.exec(asked).first() is not None else None
 
 
 def _leave_out(session: Session, office: Office, survey: Survey, case: Case, reason: str, *, now: datetime) -> None:

@@ -147,7 +147,7 @@ class Surveys:
     hours: tuple[time, time]
     """Local times between which the question is sent."""
     days_between: int
-    """A person is asked once in so many days at most; what is finished meanwhile is left out. 1: once a day, so none is."""
+    """A person is asked once in so many days at most, and what is finished meanwhile is left out. 1: no repair is left out."""
     days_to_answer: int
     remind_after_days: int
     """Working days after which somebody who has not answered is asked once more; 0: never."""

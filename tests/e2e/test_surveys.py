@@ -142,6 +142,15 @@ async def test_two_repairs_finished_on_one_day_are_asked_about_in_one_message_an
     assert len([each for each in met if each.commitment == "repair_survey"]) == 2
 
 
+async def test_where_every_repair_is_asked_about_a_second_one_on_the_same_day_is_too(world: World) -> None:
+    await asked(world)
+    world.clock.advance(timedelta(minutes=90))
+    second = await report(world, summary="stiff door")
+    await finish(world, second)
+    texts = await at(world, TUESDAY_MORNING + timedelta(days=1))
+    assert any(second.reference in each and "How happy" in each for each in texts)
+
+
 @pytest.mark.parametrize("policy", ["berwickshire"])
 async def test_where_the_policy_asks_seldom_a_second_repair_within_the_time_is_left_out(world: World) -> None:
     await asked(world)

@@ -144,6 +144,18 @@ async def test_a_format_that_no_printer_makes_is_said(house: House, ama: Browser
     assert "They asked for this format: <b>Braille</b>" in await ama.get(f"/staff/tasks/{task}/letter")
 
 
+async def test_before_a_letter_to_somebody_at_risk_is_posted_the_page_says_what_is_safe(
+    house: House, ama: Browser
+) -> None:
+    case = await the_case(house)
+    task = await letter_to_write(house, case)
+    await ama.get(f"/staff/people/{case.contact_id}")
+    await ama.post(f"/staff/people/{case.contact_id}", language="en", never_letter="on", preferred_channel="phone")
+    page = await ama.get(f"/staff/tasks/{task}/letter")
+    assert "Be careful before you post anything." in page
+    assert "Never by letter." in page
+
+
 async def test_posting_a_letter_is_evidence_with_who_and_when(house: House, ama: Browser) -> None:
     case = await the_case(house)
     task = await letter_to_write(house, case)
