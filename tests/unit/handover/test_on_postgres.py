@@ -6,8 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from bot.dev.standins.twilio_voice import BUSY
-from tests.unit.handover.conftest import FLOOD, LINE, LINE_TEXT, OFFICER, Night
+from bot.dev.standins.twilio_voice import BUSY, person
+from bot.store.tables import Attachment, TenantCall
+from tests.unit.handover.conftest import FLOOD, LINE, LINE_TEXT, OFFICER, TENANT, Night
 
 pytestmark = pytest.mark.postgres
 
@@ -52,3 +53,21 @@ async def test_two_that_beat_at_once_alert_once(night: Night) -> None:
     await asyncio.gather(night.doorstep.handovers.climb(), night.doorstep.handovers.climb())
     await night.beat()
     assert len(night.twilio.calls_to(LINE)) == 1
+
+
+async def test_who_takes_no_messages_is_rung_once_and_files_are_fetched_once_by_two_that_beat_at_once(
+    night: Night,
+) -> None:
+    night.twilio.usually[TENANT] = person("1")
+    for words in ("hello", "STOP", "i can smell gas in my kitchen"):
+        await night.twilio.text_in(TENANT, words)
+    calls, fetching = night.doorstep.calls, night.doorstep.fetching
+    await asyncio.gather(calls.ring(), calls.ring())
+    await calls.settle()
+    await night.twilio.hung_up()
+    assert [(each.n, each.state) for each in await night.rows(TenantCall)] == [(1, "heard")]
+
+    await night.twilio.photo_in("+447700900124", b"\xff\xd8\xff\xe0" + bytes(90))
+    assert sum(await asyncio.gather(fetching.look(), fetching.look())) == 1
+    await fetching.settle()
+    assert [(each.state, each.attempts) for each in await night.rows(Attachment)] == [("kept", 1)]
