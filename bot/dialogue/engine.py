@@ -16,7 +16,7 @@ from rasa_sdk.interfaces import ActionExecutionRejection
 from bot.dialogue.errors import EngineError, ProjectError
 from bot.dialogue.project import Project
 from bot.dialogue.rules import LISTEN
-from bot.dialogue.slots import REQUESTED_SLOT, Form, Message, extract
+from bot.dialogue.slots import REQUESTED_SLOT, Fillable, Form, Message, extract, fillable
 from bot.dialogue.sources import Faults, Place
 from bot.dialogue.tracker import Tracker
 from bot.messages import BadCommand, Choice, Command, Say, Turn, Understanding, parse_command
@@ -63,7 +63,7 @@ def action_faults(project: Project, actions: Sequence[Action]) -> tuple[str, ...
 
 
 class EmbeddedEngine:
-    """Dialogue without a server. Holds nothing that a turn changes, so one may serve every conversation."""
+    """Dialogue without a server. Holds nothing of a conversation, so one may serve them all."""
 
     def __init__(self, project: Project, classifier: Interpreter, actions: Sequence[Action]) -> None:
         """Raises ProjectError if the actions do not fit the project."""
@@ -76,6 +76,8 @@ class EmbeddedEngine:
         for action in actions:
             self._executor.register_action(action)
         self._custom = {action.name() for action in actions}
+        self._fillable: dict[tuple[str | None, str | None], Fillable] = {}
+        """What a message can fill, by the form and the question asked last: worked out when it first comes to that."""
 
     def turn(
         self,
@@ -156,10 +158,19 @@ class EmbeddedEngine:
 
     def _extract(self, tracker: Tracker) -> list[tuple[str, Any]]:
         form = self._domain.forms[tracker.loop.name] if tracker.loop else None
-        filled = extract(self._domain.slots, tracker.slots, tracker.message, form, tracker.slots[REQUESTED_SLOT])
+        filled = extract(self._fillable_now(tracker, form), tracker.slots, tracker.message, form)
         for name, value in filled:
             tracker.set_slot(name, value, "extraction")
         return filled
+
+    def _fillable_now(self, tracker: Tracker, form: Form | None) -> Fillable:
+        requested = tracker.slots[REQUESTED_SLOT]
+        if requested is not None and requested not in self._domain.slots:
+            return fillable(self._domain.slots, form, requested)  # a question of an older project: not worth keeping
+        point = (form.name if form is not None else None, requested)
+        if point not in self._fillable:
+            self._fillable[point] = fillable(self._domain.slots, form, requested)
+        return self._fillable[point]
 
     # --- choosing an action -----------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Slots: what a project may say about them, what a rule sees of them, and how an answer fills them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 REQUESTED_SLOT: Final = "requested_slot"
@@ -94,25 +94,44 @@ def shared_entity_mappings(slots: Mapping[str, Slot], required: Iterable[str]) -
     return frozenset(pair for pairs in seen.values() if len(pairs) > 1 for pair in pairs)
 
 
+Fillable = Sequence[tuple[Slot, Sequence[SlotMapping]]]
+"""Slots with the mappings that count at one point of a conversation, in the domain's order."""
+
+
+def fillable(slots: Mapping[str, Slot], form: Form | None, requested: str | None) -> Fillable:
+    """What a message can fill while `form` is the active one, if any, and `requested` was asked last, whatever it says."""
+    found = [(slot, _mappings(slot, form, requested)) for slot in slots.values()]
+    return tuple((slot, mappings) for slot, mappings in found if mappings)
+
+
+def _mappings(slot: Slot, form: Form | None, requested: str | None) -> tuple[SlotMapping, ...]:
+    active = form.name if form is not None else None
+    found = []
+    for index, mapping in enumerate(slot.mappings):
+        if mapping.conditions and not any(condition.holds(active, requested) for condition in mapping.conditions):
+            continue
+        if form is not None and requested != slot.name and (slot.name, index) in form.shared_entities:
+            continue  # an entity that would fit several questions of the form answers only the one that was asked
+        if form is not None and form.ignored_intents and mapping.is_in_form(form.name):
+            mapping = replace(mapping, not_intents=mapping.not_intents | form.ignored_intents)
+        found.append(mapping)
+    return tuple(found)
+
+
 def extract(
-    slots: Mapping[str, Slot],
-    values: Mapping[str, Any],
-    message: Message,
-    form: Form | None,
-    requested: str | None,
+    candidates: Fillable, values: Mapping[str, Any], message: Message, form: Form | None
 ) -> list[tuple[str, Any]]:
-    """What `message` fills, as (slot, value) in the domain's order. `form` is the active one, if any.
+    """What `message` fills of the `candidates`, as (slot, value) in their order. `form` is the active one, if any.
 
     The first mapping of a slot that yields a value wins. A slot that is already filled is filled again: only conditions
     prevent that. Rasa behaves the same way.
     """
     filled: list[tuple[str, Any]] = []
-    for slot in slots.values():
-        for index, mapping in enumerate(slot.mappings):
-            if not _applies(mapping, message, form, requested):
+    for slot, mappings in candidates:
+        for mapping in mappings:
+            wanted = message.intent in mapping.intents if mapping.intents else message.intent not in mapping.not_intents
+            if not wanted:
                 continue
-            if form is not None and requested != slot.name and (slot.name, index) in form.shared_entities:
-                continue  # an entity that would fit several questions of the form answers only the one that was asked
             found = _read(mapping, message, form)
             if not found:
                 continue
@@ -121,17 +140,6 @@ def extract(
                 filled.append((slot.name, value))
                 break
     return filled
-
-
-def _applies(mapping: SlotMapping, message: Message, form: Form | None, requested: str | None) -> bool:
-    refused = mapping.not_intents
-    if form is not None and form.ignored_intents and mapping.is_in_form(form.name):
-        refused = refused | form.ignored_intents
-    wanted = message.intent in mapping.intents if mapping.intents else message.intent not in refused
-    if not wanted:
-        return False
-    active = form.name if form is not None else None
-    return not mapping.conditions or any(condition.holds(active, requested) for condition in mapping.conditions)
 
 
 def _read(mapping: SlotMapping, message: Message, form: Form | None) -> list[Any]:
