@@ -117,9 +117,7 @@ class SurveyPage:
     def _page(self, shown: _Shown, told: Sequence[str] = (), *, comment: str = "", status: int = 200) -> web.Response:
         now, wording = self._wall_clock.now(), self._office.wording
         chosen = wording.label("survey", str(shown.score)) if shown.score else None
-        answered = (
-            [Say("utter_survey_page_thanks", {"value": chosen}), Say("utter_survey_page_change")] if chosen else []
-        )
+        answered = [Say("utter_survey_page_thanks", {"value": chosen})] if chosen else []
         about = self._lines([Say("utter_survey_page_about", {"about": shown.about})], now)[0]
         body = self._template.render(
             service=self._office.policy.service_name, title=self._lines([Say("utter_survey_page_title")], now)[0],
