@@ -233,7 +233,21 @@ def meet(
         _met(session, office, clock, at=at, actor=actor, now=now, message=message, outcome=outcome, **detail)
         if clock.met_by in FIRST_RESPONSES and actor not in {"bot", "provider"}:
             clock.human_response_at = clock.human_response_at or at
+    if met:
+        _keep_in_sight(session, office, case, now=now)
     return met
+
+
+def _keep_in_sight(session: Session, office: Office, case: Case, *, now: datetime) -> None:
+    """An open case of which nothing is promised any more is past its first target: from now on its tenant is owed updates
+    until it is closed (an emergency that was attended, and whose repair follows)."""
+    if case.state != "open":
+        return
+    promised = select(Clock.id).where(
+        Clock.case_id == case.id, col(Clock.state).in_([_RUNNING, ClockState.PAUSED.value, ClockState.ANSWERED.value])
+    )
+    if session.exec(promised).first() is None:
+        next_update(session, office, case, since=now, now=now)
 
 
 def answered(session: Session, office: Office, clock: Clock, *, now: datetime) -> None:
@@ -504,6 +518,7 @@ def end(session: Session, office: Office, clock: Clock, reason: str, *, actor: s
         session, office, "clock_ended", clock.id, actor=actor, now=now, commitment=clock.commitment,
         case=clock.case_id, late=now > clock.due_at,
     )  # fmt: skip
+    _keep_in_sight(session, office, session.get_one(Case, clock.case_id), now=now)
 
 
 def revive(session: Session, office: Office, clock: Clock, *, actor: str, now: datetime) -> None:

@@ -186,3 +186,18 @@ async def test_what_is_kept_while_its_clock_stands_still_is_kept_in_time(house: 
     kept = await get(house, case, "routine_repair")
     assert (kept.state, kept.due_at > clock.due_at, kept.met_at <= kept.due_at) == ("met", True, True)
     assert [list(each) for each in kept.pauses] == [["from", "why", "reason", "by", "to"]]
+
+
+async def test_an_open_case_of_which_all_was_kept_in_time_is_not_forgotten(house: House) -> None:
+    case = await house.open("repair", "no_power")
+    await house.until_instant(house.now + timedelta(hours=2))
+
+    def done(session: Session) -> None:
+        mine = session.get_one(Case, case.id)
+        milestone.reached(session, house.office, mine, "completed", house.staff, now=house.now)
+
+    await house.run(done)
+    update_due = (await get(house, case, "progress_update")).due_at
+    assert update_due == house.office.policy.explain("progress_update", house.now).due
+    await house.until_instant(update_due)
+    assert [each.kind for each in await house.updates()] == ["update"]
