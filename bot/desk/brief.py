@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlmodel import Session
+from sqlmodel import Session, col, func, select
 
 from bot.desk import clock as clocks
 from bot.desk.office import Office
 from bot.messages import ChannelName, Say
 from bot.store import conversations
-from bot.store.tables import Case, Clock, ClockState, Handover, Staff
+from bot.store.tables import Attachment, Case, Clock, ClockState, Handover, Message, Staff
 
 _NUMBERS: Final = frozenset({ChannelName.SMS.value, ChannelName.WHATSAPP.value})
 """Channels whose addresses can be rung."""
@@ -69,6 +69,7 @@ def brief(session: Session, office: Office, handover: Handover, *, now: datetime
             "made_safe": _told(case, "make_safe"), "at_home": _told(case, "who_is_home"),
             "only_home": _told(case, "only_yours"), "locks": _told(case, "secure"),
             "access": _told(case, "way_in") or _told(case, "access"),
+            "photos": _photos(session, case),
             "told_at": office.moment_in_words(case.received_at, now),
             "due": office.moment_in_words(clock.due_at, now) if clock else None,
             "concerns": [{"say": f"utter_line_concern_{each}"} for each in handover.concerns] or None,
@@ -99,6 +100,17 @@ def spelt(text: str) -> str:
     """`R-4K7M-2QX` or a number, one symbol at a time, so that a voice reads it out as people would."""
     groups = [" ".join(group) for group in text.replace("+", "").replace("-", " ").split()]
     return ", ".join(groups)
+
+
+def _photos(session: Session, case: Case) -> str | None:
+    """How many files have come since the case was told of: they are looked at in the console."""
+    count = session.exec(
+        select(func.count())
+        .select_from(Attachment)
+        .join(Message, col(Message.id) == Attachment.message_id)
+        .where(Message.conversation_id == case.conversation_id, Message.created_at >= case.received_at)
+    ).one()
+    return str(count) if count else None
 
 
 def _hazard(office: Office, case: Case) -> str:

@@ -1,8 +1,10 @@
 """What happens around an emergency that is handed over: what the tenant is told and asked, what whoever holds it is told."""
 
+import io
 import re
 from datetime import timedelta
 
+import aiohttp
 import pytest
 from sqlmodel import Session, select
 
@@ -114,6 +116,25 @@ async def test_later_answers_reach_whoever_has_taken_it_already(night: Night) ->
     await night.pass_time(minutes=1)
     (news,) = await night.texts(LINE_TEXT)
     assert "14 High Street" in news
+
+
+async def test_a_photo_that_comes_later_is_news_to_whoever_has_taken_it(night: Night) -> None:
+    await taken_by_line(night)
+    answers = await night.text("14 High Street, Duns TD11 3AU")
+    for _ in range(9):
+        if any("/u/photo." in each for each in answers):
+            break
+        answers = await night.text("no")
+    await night.pass_time(minutes=1)
+    await night.texts(LINE_TEXT)
+    link = re.search(r"http\S+/u/photo\.\S+", "\n".join(answers))
+    assert link is not None
+    form = aiohttp.FormData()
+    form.add_field("photo", io.BytesIO(b"\xff\xd8\xff\xe0" + bytes(90)), filename="a.jpg")
+    async with night.http.post(link[0], data=form) as page:
+        assert page.status == 200
+    await night.pass_time(minutes=1)
+    assert "Photos: 1, in the staff console" in "\n".join(await night.texts(LINE_TEXT))
 
 
 async def test_an_alert_holds_what_has_been_answered_by_then(night: Night) -> None:
