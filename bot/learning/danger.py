@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 _SOFTNESS: Final = 0.4
 """How far the second-best matters count beside the best; the value that sees most dangers among examples not seen."""
 
+PART_DOUBT: Final = 0.6
+"""How much more a part of a message must sound like danger than the whole does: what makes it harmless ("all fixed now",
+"last winter") often stands in another sentence. Less doubt finds more dangers in the middle of letters, and raises more
+false alarms."""
+
 
 def presence(scores: "NDArray[np.float64]", hazards: int) -> "NDArray[np.float64]":
     """The log-odds of a danger, from rows of scores of which the first `hazards` columns are dangers and the others

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from bot.learning.danger import odds
+from bot.learning.danger import PART_DOUBT, odds
 from bot.learning.errors import ModelError
 from bot.learning.features import Lexicon, parts, tokens
 from bot.learning.table import Table, Weighed
@@ -48,6 +48,14 @@ class Suspicion:
     """What it would be."""
     evidence: tuple[str, ...]
     """The words that spoke most for it; none where it is not worth advice."""
+    possible: bool
+    """More like a danger than the few examples of dangers that sound least like one."""
+    possible_if_grave: bool
+    """Likewise, with a lower bar."""
+
+    def allows(self, hazard: str) -> bool:
+        """Whether the text may well tell of this hazard, for whoever has seen signs of it."""
+        return self.possible_if_grave if hazard in GRAVE else self.possible
 
 
 class _Scores(NamedTuple):
@@ -76,6 +84,8 @@ class Model:
         self._sure_from = float(description["sure_from"])
         self._advice_from = float(description["advice_from"])
         self._life_from = float(description["life_from"])
+        self._possible_from = float(description["possible_from"])
+        self._possible_if_grave_from = float(description["possible_if_grave_from"])
         self._scores = lru_cache(maxsize=_TEXTS_KEPT)(self._score)
 
     @classmethod
@@ -111,22 +121,24 @@ class Model:
         whole = self._scores(text)
         if whole is None or not self.hazards:
             return None
-        part, scores = text, whole
+        part, scores, felt = text, whole, whole.present
         worth_reading = whole.present >= self._present_from - _HOPELESS
         for each in parts(text) if worth_reading else ():
             found = self._scores(each)
-            if found is not None and found.present > scores.present:
-                part, scores = each, found
+            if found is not None and found.present - PART_DOUBT > felt:
+                part, scores, felt = each, found, found.present - PART_DOUBT
         hazard = self.hazards[scores.hazards.index(max(scores.hazards))]
-        present = scores.present - (self._grave_from if hazard in GRAVE else self._present_from)
-        worth_advice = present >= 0 or scores.present >= self._advice_from
+        present = felt - (self._grave_from if hazard in GRAVE else self._present_from)
+        worth_advice = present >= 0 or felt >= self._advice_from
         return Suspicion(
             present=present,
             life=scores.life - self._life_from,
-            sure=scores.present >= self._sure_from,
+            sure=felt >= self._sure_from,
             worth_advice=worth_advice,
             hazard=hazard,
             evidence=self._evidence(part, scores) if worth_advice else (),
+            possible=felt >= self._possible_from,
+            possible_if_grave=felt >= self._possible_if_grave_from,
         )
 
     def _evidence(self, text: str, scores: _Scores) -> tuple[str, ...]:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
-from bot.learning.danger import presence
+from bot.learning.danger import PART_DOUBT, presence
 from bot.learning.errors import ModelError
 from bot.learning.features import BLOCKS, WEIGHTS, Lexicon, features, lexicon_files, parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raised when the file's form or the features change, so that an old file is never read as a new one."""
 
 OUTSIDE: Final = "out_of_scope"
@@ -36,15 +36,21 @@ _COST_OF_A_WRONG_INTENT: Final = 0.25
 """Against 1 gained by a right one: asking again costs a tenant less than an answer to another question."""
 _FEWEST_KEPT: Final = 0.95
 """Of the examples that are understood rightly, the share that thresholds must let through."""
-_FALSE_ALARMS: Final = 0.014
+_FALSE_ALARMS: Final = 0.022
 """The share of harmless examples that may be taken for a danger by the model alone. Many of them were written to sound like
 one: of everyday messages it is a smaller share."""
-_FALSE_ALARMS_IF_GRAVE: Final = 0.028
+_FALSE_ALARMS_IF_GRAVE: Final = 0.048
 _SURE_FALSE_ALARMS: Final = 0.003
-_NEEDLESS_ADVICE: Final = 0.04
+_NEEDLESS_ADVICE: Final = 0.07
+_THOUGHT_IMPOSSIBLE: Final = 0.12
+"""Of the examples of a danger, the share that sounds so little like one that a doubtful sign of the rules is not believed."""
+_THOUGHT_IMPOSSIBLE_IF_GRAVE: Final = 0.05
 _LIVES_TAKEN_FOR_THINGS: Final = 0.06
 """Of the examples of a danger to life, the share that may be taken for an emergency: between 999 for a burst pipe and a
 plumber for a fire, the first is the smaller mistake."""
+_DANGER_THRESHOLDS: Final = (
+    "present_from", "grave_from", "sure_from", "advice_from", "life_from", "possible_from", "possible_if_grave_from",
+)  # fmt: skip
 _SEED: Final = 20
 
 
@@ -71,7 +77,13 @@ def content_hash(nlu_data: Path) -> str:
     rules = [file for file in (nlu_data / "hazards.yml",) if file.is_file()]
     code = Path(__file__).parent
     triage = code.parent / "triage"
-    readers = [code / "features.py", code / "training.py", triage / "text.py", triage / "vocabulary.py"]
+    readers = [
+        code / "danger.py",
+        code / "features.py",
+        code / "training.py",
+        triage / "text.py",
+        triage / "vocabulary.py",
+    ]
     for file in [*sorted((nlu_data / "nlu").glob("*.yml")), *lexicon_files(nlu_data), *rules, *readers]:
         digest.update(f"\0{file.name}\0".encode())
         digest.update(file.read_bytes())
@@ -240,21 +252,25 @@ class _Dangers:
         if not self.hazards or not self.life[inside].any() or self.life[inside].all():
             return best
         to_life, which = self.fit(vectoriser, inside)
-        rows = [(row, each) for row, at in enumerate(outside) for each in (self._counted[at], *self._in_parts[at])]
-        asked = vectoriser.transform([each for _, each in rows])
+        rows = [
+            (row, each, doubt)
+            for row, at in enumerate(outside)
+            for each, doubt in ((self._counted[at], 0.0), *((part, PART_DOUBT) for part in self._in_parts[at]))
+        ]
+        asked = vectoriser.transform([each for _, each, _ in rows])
         life = to_life.decision_function(asked)
         scores = np.full((len(rows), len(self.matters)), -3.0)
         scores[:, which.classes_] = which.decision_function(asked)
         best[:, 0] = -np.inf
-        for (row, _), *found in zip(rows, presence(scores, len(self.hazards)).tolist(), life.tolist(), strict=True):
-            if found[0] > best[row, 0]:
-                best[row] = found
+        for (row, _, doubt), present, each in zip(rows, presence(scores, len(self.hazards)), life, strict=True):
+            if present - doubt > best[row, 0]:
+                best[row] = present - doubt, each
         return best
 
     def thresholds(self, scores: "NDArray[np.float64]") -> dict[str, float]:
         """From which score on a danger is believed, is certain, is worth advice, and is one to life."""
         if not self.hazards:
-            return dict.fromkeys(("present_from", "grave_from", "sure_from", "advice_from", "life_from"), float("inf"))
+            return dict.fromkeys(_DANGER_THRESHOLDS, float("inf"))
         harmless = scores[~self.present, 0]
         return {
             "present_from": float(np.quantile(harmless, 1 - _FALSE_ALARMS)),
@@ -262,6 +278,8 @@ class _Dangers:
             "sure_from": float(np.quantile(harmless, 1 - _SURE_FALSE_ALARMS)),
             "advice_from": float(np.quantile(harmless, 1 - _NEEDLESS_ADVICE)),
             "life_from": float(np.quantile(scores[self.life, 1], _LIVES_TAKEN_FOR_THINGS)),
+            "possible_from": float(np.quantile(scores[self.present, 0], _THOUGHT_IMPOSSIBLE)),
+            "possible_if_grave_from": float(np.quantile(scores[self.present, 0], _THOUGHT_IMPOSSIBLE_IF_GRAVE)),
         }
 
     def seen(self, scores: "NDArray[np.float64]") -> float:

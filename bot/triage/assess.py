@@ -101,10 +101,17 @@ class Triage:
         language, others = self._languages.read(text, english_found=bool(findings))
         findings = [*findings, *others]
         ruled = self._ruled(findings, language)
-        if self._model is None or ruled.urgency is Urgency.DANGER:  # which nothing can raise
-            return ruled
+        if self._model is None or (ruled.urgency is Urgency.DANGER and not any(each.doubtful for each in findings)):
+            return ruled  # nothing can raise it
         suspicion = self._model.suspicion(text)
-        return ruled if suspicion is None else self._raised(ruled, suspicion, held=denied or bool(findings))
+        if suspicion is None:
+            return ruled
+        kept = [_weighed(each, suspicion) for each in findings]
+        if kept != findings:
+            ruled = self._ruled(kept, language)
+        if ruled.urgency is Urgency.DANGER:
+            return ruled
+        return self._raised(ruled, suspicion, held=denied or bool(findings))
 
     def _ruled(self, findings: list[Finding], language: str) -> Assessment:
         """What the rules alone say."""
@@ -151,6 +158,13 @@ class Triage:
     def _now_confirmed(self, before: Assessment, text: str) -> Assessment:
         level = max(self._english.levels(before.hazard), key=LEVELS.index, default="emergency")
         return replace(before, urgency=_URGENCY[level], evidence=(*before.evidence, text.strip()[:_QUOTED]))
+
+
+def _weighed(finding: Finding, suspicion: Suspicion) -> Finding:
+    """A finding that harmless messages show too is worth advice, and more where the model finds the danger possible."""
+    if not finding.doubtful or finding.level == "advice" or suspicion.allows(finding.hazard):
+        return finding
+    return replace(finding, level="advice")
 
 
 def _advice_keys(hazard: str) -> tuple[str, ...]:

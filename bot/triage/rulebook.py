@@ -42,6 +42,8 @@ class Finding:
     level: str
     evidence: str
     at: int
+    doubtful: bool = False
+    """Found by a sign that harmless messages show too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +309,7 @@ class _Page:
             if manner in ("past", "over") and sign.level == "emergency":
                 return None
             return Finding(sign.hazard, "advice", f"{words} ({because})", first)
-        return Finding(sign.hazard, sign.level, words, first)
+        return Finding(sign.hazard, sign.level, words, first, sign.doubtful)
 
     def _manner(self, sign: Sign, first: int, last: int, match: Match) -> tuple[str, str]:
         despite = sign.despite

@@ -49,12 +49,14 @@ class Sign:
     despite: frozenset[str]
     alone: int
     """If not 0: only in messages of at most so many words."""
+    doubtful: bool
+    """Harmless messages often show it too: the model has to find a danger possible."""
 
 
 def sign_from(entry: Value, hazards: Mapping[str, object], concept: Callable[[str, bool, Value], int]) -> Sign:
     """Read one entry of `signs`. `concept` gives the number of a concept by id, or (True) of a quoted phrase."""
     fields = entry.fields(
-        "hazard", "level", "when", "says", "within", "needs", "unless", "unless_anywhere", "despite", "alone",
+        "hazard", "level", "when", "says", "within", "needs", "unless", "unless_anywhere", "despite", "alone", "doubtful",
         required=("hazard", "level", "when", "says"),
     )  # fmt: skip
     hazard = fields["hazard"].text()
@@ -84,6 +86,7 @@ def sign_from(entry: Value, hazards: Mapping[str, object], concept: Callable[[st
         unless_anywhere=tuple(one for group in concepts("unless_anywhere") for one in group),
         despite=frozenset(text for text, _ in despite),
         alone=fields["alone"].number() if "alone" in fields else 0,
+        doubtful=fields["doubtful"].flag() if "doubtful" in fields else False,
     )
 
 
