@@ -127,10 +127,13 @@ class Intake:
             return Arrived(*known, again=True)
         if inbound.attachments:
             files = [
-                attachments.arriving(self.office, message, each.handle, each.media_type, each.size, now=now)
-                for each in inbound.attachments
+                attachments.arriving(self.office, message, sent.handle, sent.media_type, sent.size, now=now)
+                for sent in inbound.attachments
             ]
             conversations.add_attachments(session, files)
+            for each in files:
+                if each.digest is not None:
+                    attachments.note_kept(session, self.office, each, actor="tenant", now=now)
         arrival = _Arrival(self, session, conversation, message, inbound, begun, now)
         arrival.take()
         conversations.finish_inbound(session, message)

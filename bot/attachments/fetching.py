@@ -92,7 +92,7 @@ class Fetching:
         digest = await asyncio.to_thread(self._files.keep, content, self._wall_clock.uuid().hex)
         kind, now = desk.kind_of(content[:64], wanted.media_type), self._wall_clock.now()
         conversation_id = await self._store.run(
-            lambda session: desk.kept(session, wanted.id, digest, len(content), kind, now=now)
+            lambda session: desk.kept(session, self._office, wanted.id, digest, len(content), kind, now=now)
         )
         self._nudge(conversation_id)
 

@@ -139,13 +139,24 @@ def release(session: Session, *, now: datetime) -> None:
             session.add(row)
 
 
-def kept(session: Session, attachment_id: str, digest: str, size: int, kind: str | None, *, now: datetime) -> str:
+def kept(
+    session: Session, office: Office, attachment_id: str, digest: str, size: int, kind: str | None, *, now: datetime
+) -> str:
     """A file has been fetched. Its conversation's id."""
     row = session.get_one(Attachment, attachment_id)
     row.state, row.digest, row.size, row.kind = AttachmentState.KEPT.value, digest, size, kind
     row.kept_at, row.due_at, row.error = now, None, None
     session.add(row)
+    note_kept(session, office, row, actor="provider", now=now)
     return session.get_one(Message, row.message_id).conversation_id
+
+
+def note_kept(session: Session, office: Office, row: Attachment, *, actor: str, now: datetime) -> None:
+    """Put on record what was kept, so that it can be shown later that the file is the one that came."""
+    record(
+        session, office, "attachment_kept", row.id, actor=actor, now=now, message=row.message_id, digest=row.digest,
+        size=row.size,
+    )  # fmt: skip
 
 
 def not_fetched(

@@ -35,6 +35,7 @@ def evidence_pack(session: Session, office: Office, reference: str, *, now: date
     tasks = list(session.exec(select(Task).where(Task.case_id == case.id).order_by(col(Task.created_at))))
     messages = _messages(session, case)
     rows = [each.id for each in own] + [each.id for each in tasks] + [each.id for each in messages]
+    rows += session.exec(select(Attachment.id).where(col(Attachment.message_id).in_([each.id for each in messages])))
     subjects = [case.id, case.conversation_id, *rows]
     proof = seals.proof(session, subjects)
     names = {staff.id: staff.name for staff in session.exec(select(Staff))}
@@ -75,13 +76,19 @@ def _messages(session: Session, case: Case) -> list[Message]:
 
 
 def _as_told(session: Session, office: Office, message: Message) -> dict[str, Any]:
-    files = session.exec(select(Attachment.media_type).where(Attachment.message_id == message.id)).all()
+    files = session.exec(select(Attachment).where(Attachment.message_id == message.id)).all()
     return {
         "at": _moment(office, message.created_at), "who": message.author_name or message.author, "by": message.author,
-        "channel": message.channel, "kind": message.kind, "text": message.text, "files": list(files),
+        "channel": message.channel, "kind": message.kind, "text": message.text, "files": [_file(each) for each in files],
         "state": message.state, "error": message.error, "inbound": message.direction == "in",
         "sent": _moment(office, message.sent_at), "delivered": _moment(office, message.delivered_at),
     }  # fmt: skip
+
+
+def _file(file: Attachment) -> str:
+    """What came, and the digest by which it is known again."""
+    kind = file.kind or file.media_type
+    return f"{kind}, {file.size} bytes, SHA-256 {file.digest}" if file.digest else kind
 
 
 def _proven(session: Session, office: Office, clock: Clock) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """Photos and voice notes in the console: who sees them, how they are served, and what is on record."""
 
+import hashlib
 import re
 from datetime import timedelta
 
 import pytest
 from aiohttp import ClientResponse
 from sqlmodel import select
-from unit.console.house import Browser, Event, House, Task
+from unit.console.house import Browser, Case, Event, House, Task
 
 from bot.desk.attachment import READ
 from bot.messages import Attachment, ChannelName, Content, Inbound
-from bot.store import tables
+from bot.reports import evidence_pack, pack_faults
+from bot.store import seals, tables
 
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF" + b"\0" * 2000
 VOICE = b"OggS\0\x02" + b"\0" * 5000
@@ -158,3 +160,19 @@ async def test_what_is_not_there_says_why(house: House, ama: Browser, changes: d
     await house.store.run(change)
     await ama.get(f"/staff/conversations/{talk}")
     assert says in ama.page
+
+
+async def test_the_evidence_of_a_case_names_its_photos_by_their_digests(house: House):
+    await house.tenant_says("my tap drips")
+    (case,) = await house.rows(Case)
+    await house.tenant_sends(JPEG, "image/jpeg")
+    now = house.clock.now()
+    await house.store.run(lambda session: seals.seal(session, now=now))
+
+    pack = await house.store.read(lambda session: evidence_pack(session, house.office, case.reference, now=now))
+
+    digest = hashlib.sha256(JPEG).hexdigest()
+    assert f"image/jpeg, {len(JPEG)} bytes, SHA-256 {digest}" in pack
+    assert f'"digest": "{digest}"' in pack
+    assert pack_faults(pack) == []
+    assert pack_faults(pack.replace(f'"digest": "{digest}"', f'"digest": "{digest[::-1]}"')) != []
