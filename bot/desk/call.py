@@ -115,7 +115,7 @@ def lease_due(session: Session, office: Office, *, can_ring: bool, now: datetime
         if call.provider_id is not None:
             _came_to_nothing(session, office, call, "unknown", "not told how it ended", now=now)
         elif not can_ring or _task(session, call) is None:
-            _end(session, office, call, "not_made", None if can_ring else "no_voice", now=now)
+            _over(session, office, call, "not_made", None if can_ring else "no_voice", now=now)
         else:
             call.state, call.at, call.due_at = "ringing", now, until
             session.add(call)
@@ -169,7 +169,7 @@ def ended(
     if call is None or call.ended_at is not None:
         return call
     if call.state in _TOLD and outcome != "machine":
-        _end(session, office, call, call.state, None, now=now)
+        _over(session, office, call, call.state, None, now=now)
     else:
         _came_to_nothing(session, office, call, "no_answer" if outcome == "not_taken" else outcome, error, now=now)
     return call
@@ -190,7 +190,7 @@ def of_case(session: Session, case_id: str) -> list[TenantCall]:
 def _came_to_nothing(
     session: Session, office: Office, call: TenantCall, state: str, error: str | None, *, now: datetime
 ) -> None:
-    _end(session, office, call, state, error, now=now)
+    _over(session, office, call, state, error, now=now)
     if call.n <= len(AGAIN_AFTER) and _task(session, call) is not None:
         at = now + AGAIN_AFTER[call.n - 1]
         _try(
@@ -199,7 +199,7 @@ def _came_to_nothing(
         )  # fmt: skip
 
 
-def _end(session: Session, office: Office, call: TenantCall, state: str, error: str | None, *, now: datetime) -> None:
+def _over(session: Session, office: Office, call: TenantCall, state: str, error: str | None, *, now: datetime) -> None:
     call.state, call.error, call.ended_at, call.due_at = state, error, now, None
     session.add(call)
     record(

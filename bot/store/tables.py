@@ -624,7 +624,7 @@ class HandoverAttempt(SQLModel, table=True):
 
 
 class TenantCall(SQLModel, table=True):
-    """One try to tell a tenant by telephone what to do in danger, because no message may go to them: written before it is made."""
+    """One try to tell a tenant by telephone what to do in danger, as no message may go to them: written before it is made."""
 
     __tablename__ = "tenant_call"
     __table_args__ = (

@@ -33,7 +33,8 @@ SHAPE: Final = frozenset({"digit", "label"})
 
 HANDOVER: Final = frozenset({
     "spoken_reference", "place", "from_phone", "spoken_phone", "made_safe", "at_home", "only_home", "locks",
-    "access", "words", "code", "link", "taker", "reason", "priority", "told_at", "concerns", "photos", "state", "attended_at", "made_safe_at", "asker", "rung",
+    "access", "words", "code", "link", "taker", "reason", "priority", "told_at", "concerns", "photos", "state",
+    "attended_at", "made_safe_at", "asker", "rung",
 })  # fmt: skip
 """What people on call are told about an emergency, and tenants about who has it."""
 
