@@ -17,7 +17,7 @@ from bot.store.tables import ClockState
 BOT = Path(__file__).parents[3] / "bot"
 WRITERS = [
     *sorted((BOT / "desk").glob("*.py")), *sorted((BOT / "handover").glob("*.py")), *sorted((BOT / "flows").glob("*.py")),
-    BOT / "intake.py", BOT / "outbox.py", BOT / "promises.py",
+    BOT / "arrival.py", BOT / "outbox.py", BOT / "promises.py",
 ]  # fmt: skip
 ASKS = {"_look", "_alarm", "_tell_staff", "_end", "CallStaff"}
 """Functions that are given a kind of task by position, besides `tasks.add`."""

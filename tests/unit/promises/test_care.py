@@ -170,7 +170,9 @@ class TestWays:
 
 
 class TestEmergencies:
-    async def test_what_becomes_of_an_emergency_is_told_by_a_person_where_nothing_may_be_left(self, house: House) -> None:
+    async def test_what_becomes_of_an_emergency_is_told_by_a_person_where_nothing_may_be_left(
+        self, house: House
+    ) -> None:
         case = await house.open(category="flooding")
         await wish(house, case, no_trace=True, safe_contact="Ring her sister.")
         before = len(await house.rows(Message))
