@@ -22,7 +22,6 @@ from bot.learning import Model
 from bot.learning.features import Lexicon
 from bot.learning.training import train_examples
 
-OUTSIDE = "oos"
 _SEEDS = (13, 14, 15)
 _KEPT = 0.95
 """Of what is in scope, the share that the threshold lets through where out-of-scope recall is measured."""
