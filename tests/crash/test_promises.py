@@ -25,8 +25,6 @@ from tests.unit.promises.house import House
 
 PHONES = [f"+4477009005{number:02}" for number in range(90)]
 KILLS = 3
-SWEEP_BEGINS = 5.0
-"""Seconds after the start (`bot.bootstrap`)."""
 
 
 def wakeful_policy(folder: Path) -> Path:
@@ -79,17 +77,26 @@ async def test_killed_while_catching_up_every_tenant_gets_one_update(tmp_path: P
     await report_repairs(store, policy)
     await store.close()
 
-    partly = 0
+    def sent() -> int:
+        return sum(len(twilio.sent_to(phone)) for phone in PHONES)
+
     for _ in range(KILLS):
         async with program(environment, port) as process:
-            moment = SWEEP_BEGINS + chance.uniform(0.2, 1.5)
-            await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=moment)
+            over = asyncio.ensure_future(process.wait())
+            enough = sent() + chance.randint(1, 12)
+            async with asyncio.timeout(90):
+                while sent() < enough:
+                    done, _ = await asyncio.wait({over}, timeout=0.02)
+                    assert not done, "the program ended by itself"
             process.send_signal(signal.SIGKILL)
-            await process.wait()
-        partly += 0 < sum(len(twilio.sent_to(phone)) for phone in PHONES) < len(PHONES)
-    assert partly, "no kill came in the middle"
+            await over
+        assert sent() < len(PHONES), "the kill came too late"
     async with program(environment, port) as process:
-        await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=SWEEP_BEGINS + 4)
+        over = asyncio.ensure_future(process.wait())
+        async with asyncio.timeout(90):
+            while sent() < len(PHONES):
+                done, _ = await asyncio.wait({over}, timeout=0.1)
+                assert not done, "the program ended by itself"
         await until_ready(process, port, idle=True)
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 20) == 0
