@@ -36,7 +36,7 @@ _COST_OF_A_WRONG_INTENT: Final = 0.25
 """Against 1 gained by a right one: asking again costs a tenant less than an answer to another question."""
 _FEWEST_KEPT: Final = 0.95
 """Of the examples that are understood rightly, the share that thresholds must let through."""
-_FALSE_ALARMS: Final = 0.017
+_FALSE_ALARMS: Final = 0.021
 """The share of harmless examples that may be taken for a danger by the model alone. Many of them were written to sound like
 one: of everyday messages it is a smaller share."""
 _FALSE_ALARMS_IF_GRAVE: Final = 0.048

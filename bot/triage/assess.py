@@ -19,6 +19,8 @@ _RANK: Final = {Urgency.DANGER: 3, Urgency.EMERGENCY: 2, Urgency.ROUTINE: 1, Urg
 _CANNOT_PHONE: Final = "cannot_phone"
 """The entry of `words` in `hazards.yml`."""
 _MOST_EVIDENCE: Final = 6
+_LENIENCE: Final = 0.15
+"""How much less like danger a message in another language may sound to the model: few examples are in any of them."""
 _QUOTED: Final = 40
 
 
@@ -136,9 +138,10 @@ class Triage:
         if suspicion.hazard not in self.hazards:
             return ruled
         to_life = suspicion.life >= 0
+        believed = suspicion.present >= (0.0 if ruled.language == "en" else -_LENIENCE)
         if ruled.urgency is Urgency.EMERGENCY:
             level = Urgency.DANGER if to_life and suspicion.present >= 0 else Urgency.EMERGENCY
-        elif suspicion.sure or (suspicion.present >= 0 and not held):
+        elif suspicion.sure or (believed and not held):
             level = Urgency.DANGER if to_life else Urgency.EMERGENCY
         else:
             level = Urgency.NONE
