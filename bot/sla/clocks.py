@@ -148,8 +148,10 @@ def decide(at: Moments, standing: Standing, now: datetime, *, decent: datetime) 
         at_its_time(at.owner, Act.WARN_OWNER, done=standing.owner_warned)
         at_its_time(at.manager, Act.WARN_MANAGER, done=standing.manager_warned)
     wanted = now if standing.content else at.tell
-    # What comes due at night waits for the morning.
-    at_its_time(wanted if now < wanted else decent, Act.TELL, done=standing.told)
+    if now >= wanted:
+        # What comes due at night waits for the morning, unless it would be too late then.
+        wanted = decent if decent < at.due or now >= at.due else max(now, at.tell)
+    at_its_time(wanted, Act.TELL, done=standing.told)
     at_its_time(at.due, Act.MISS, done=standing.missed)
     return Call(tuple(acts), min(later, default=None))
 
@@ -164,7 +166,8 @@ def next_decent(quiet: QuietHours, instant: datetime) -> datetime:
 
 
 def _decent_within(quiet: QuietHours, first: datetime, wanted: datetime, last: datetime) -> datetime:
-    """`wanted`, or the nearest decent moment between `first` and `last`, an earlier one if there is any."""
+    """`wanted`, or the nearest decent moment between `first` and `last`, an earlier one if there is any. `first` if all of
+    it is quiet: a broken promise is told before it is due, in the evening rather than at night."""
     if not is_quiet(quiet, wanted):
         return wanted
     day = local(wanted).date()
@@ -175,7 +178,7 @@ def _decent_within(quiet: QuietHours, first: datetime, wanted: datetime, last: d
         sooner = max(first, max(before) - _BEFORE_QUIET)
         return max(before) - minute if is_quiet(quiet, sooner) else sooner
     morning = next_decent(quiet, wanted)
-    return morning if morning < last else wanted
+    return morning if morning < last else first
 
 
 def is_quiet(quiet: QuietHours, instant: datetime) -> bool:

@@ -201,3 +201,14 @@ async def test_an_open_case_of_which_all_was_kept_in_time_is_not_forgotten(house
     assert update_due == house.office.policy.explain("progress_update", house.now).due
     await house.until_instant(update_due)
     assert [each.kind for each in await house.updates()] == ["update"]
+
+
+async def test_quiet_hours_that_cover_all_of_the_time_in_which_it_counts_give_way(house: House) -> None:
+    await house.until_instant(datetime(2026, 11, 23, 23, tzinfo=UTC))
+    case = await house.open("repair", "blocked_flue")  # one working day by law, until midnight
+    await house.prefer(case, quiet_from="18:00", quiet_until="11:00")
+    clock = await get(house, case, "right_to_repair_1")
+    await house.until_instant(clock.due_at + timedelta(minutes=1), step=timedelta(minutes=30))
+    told = (await get(house, case, "right_to_repair_1")).told_at
+    assert told is not None
+    assert clock.warn_from <= told < clock.due_at
