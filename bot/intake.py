@@ -43,6 +43,7 @@ class Intake:
         self.office = office
         self.engine = engine
         self.triage = triage
+        self.photo_link = photo_link
         self._means = Means(office, engine, triage, office.repair_facts(), photo_link)
         self._wall_clock = wall_clock
         self._nudge = nudge
