@@ -80,7 +80,7 @@ class Office:
         self._faults = faults
         self._later = later
         self._seen = {"case": 0, "task": 0}
-        self._forgotten: set[str] = set()
+        self._calls: set[str] = set()
         self._staff: list[Staff] = []
         self._managers: list[Staff] = []
 
@@ -122,14 +122,14 @@ class Office:
         return [each for each in found if each.done_at is None]
 
     def _reminded(self) -> list[Task]:
-        """The calls that were forgotten and have become urgent."""
-        if not self._forgotten:
+        """The calls that were put off or forgotten and have become urgent."""
+        if not self._calls:
             return []
-        marks = ",".join("?" * len(self._forgotten))
+        marks = ",".join("?" * len(self._calls))
         rows = self._glance.execute(
-            f"SELECT id FROM task WHERE id IN ({marks}) AND (urgent OR done_at IS NOT NULL)", sorted(self._forgotten)
+            f"SELECT id FROM task WHERE id IN ({marks}) AND (urgent OR done_at IS NOT NULL)", sorted(self._calls)
         ).fetchall()
-        self._forgotten.difference_update(row[0] for row in rows)
+        self._calls.difference_update(row[0] for row in rows)
         found = [self._run(lambda session, row=row: session.get_one(Task, row[0])) for row in rows]  # type: ignore[misc]
         return [each for each in found if each.done_at is None]
 
@@ -312,11 +312,13 @@ class Office:
             # While the office is closed nobody sees it: whoever is on call is rung.
             wait = self._chance.minutes(4) if not self._chance.happens(0.08) else self._chance.minutes(25)
             self._at(self._in_hours(self._now() + wait), lambda: self._take_emergency(task))
-        elif task.kind in _CALLS and not task.urgent and self._chance.happens(FORGETS_CALLS):
-            self._faults.note("calls_forgotten")
-            self._forgotten.add(task.id)
         elif task.kind in _CALLS:
-            self._at(self._when_rung(task), lambda: self._done(task))
+            if not task.urgent:
+                self._calls.add(task.id)
+            if not task.urgent and self._chance.happens(FORGETS_CALLS):
+                self._faults.note("calls_forgotten")
+            else:
+                self._at(self._when_rung(task), lambda: self._done(task))
         elif task.kind == clock.ASKED:
             if self._chance.happens(GIVES_UPDATES):
                 self._at(self._in_hours(self._now() + self._chance.minutes(240)), lambda: self._give(task, None))
