@@ -43,7 +43,7 @@ LEASE: Final = timedelta(seconds=60)
 IN_FLIGHT: Final = 128
 """Sends under way at once: more than the message rate times the slowest provider's latency."""
 MOST_ATTEMPTS: Final = 12
-"""About four hours of trying; then a person is asked to reach the tenant another way."""
+"""About an hour of trying; then a person is asked to reach the tenant another way."""
 _FIRST_WAIT: Final = 2.0
 _LONGEST_WAIT: Final = 1800.0
 _LONGEST_URGENT_WAIT: Final = 15.0
