@@ -10,7 +10,7 @@ from bot.learning import Model, Suspicion
 from bot.messages import NO_DANGER, Assessment, Urgency
 from bot.triage.data import TriageError, Value
 from bot.triage.directory import DirectoryEntry, load_directory
-from bot.triage.languages import Language, Languages, load_languages
+from bot.triage.languages import ENGLISH, Language, Languages, load_languages
 from bot.triage.rulebook import SECTIONS, Finding, Rulebook
 from bot.triage.signs import LEVELS
 
@@ -69,7 +69,8 @@ class Triage:
         if not previous or own.urgency is Urgency.DANGER:
             return own
         confirms = not own.advice and self._english.confirms(text)
-        joined = self._assess(f"{previous}\n{text}")
+        # In other languages, of which the model has seen few examples, two messages together are read by the rules alone.
+        joined = self._assess(f"{previous}\n{text}", by_rules=own.language != ENGLISH)
         if not confirms and _RANK[joined.urgency] <= _RANK[own.urgency]:
             return own
         before = self._assess(previous)
@@ -98,12 +99,16 @@ class Triage:
         """The short advice on a hazard in another language than English; None where there is none."""
         return self._languages.advice(language, hazard)
 
-    def _assess(self, text: str) -> Assessment:
+    def _assess(self, text: str, *, by_rules: bool = False) -> Assessment:
         findings, denied = self._english.examine(text)
         language, others = self._languages.read(text, english_found=bool(findings))
         findings = [*findings, *others]
         ruled = self._ruled(findings, language)
-        if self._model is None or (ruled.urgency is Urgency.DANGER and not any(each.doubtful for each in findings)):
+        if (
+            self._model is None
+            or by_rules
+            or (ruled.urgency is Urgency.DANGER and not any(each.doubtful for each in findings))
+        ):
             return ruled  # nothing can raise it
         suspicion = self._model.suspicion(text)
         if suspicion is None:
